@@ -1,0 +1,190 @@
+package attention
+
+import (
+	"fmt"
+	"math"
+)
+
+// Axis numbers of a [Tensor]. For a bias or mask the last axis counts keys.
+const (
+	AxisBatch = iota
+	AxisHead
+	AxisSequence
+	AxisDim
+)
+
+var axisNames = [4]string{"batch", "head", "sequence", "dim"}
+
+// Tensor is a view of a host slice as four axes [batch, head, sequence, dim],
+// each with a size and a stride in elements. Other memory layouts, packed
+// projections and broadcasts are strides, never copies. The zero Tensor is
+// absent.
+//
+// Constructors and view methods do not fail; a mistake is remembered and
+// reported by [NewCall], before any work.
+type Tensor struct {
+	dtype   DType
+	shape   [4]int
+	strides [4]int
+	offset  int
+	f32     []float32
+	u16     []uint16
+	bools   []bool
+	err     error
+}
+
+// NewFloat32 views data as a contiguous row-major tensor. Fewer than four sizes
+// are aligned right: (Lq, Lk) is [1, 1, Lq, Lk].
+func NewFloat32(data []float32, shape ...int) Tensor {
+	t := contiguous(Float32, shape)
+	t.f32 = data
+	return t
+}
+
+// NewFloat16 views binary16 bit patterns as a contiguous row-major tensor.
+func NewFloat16(data []uint16, shape ...int) Tensor {
+	t := contiguous(Float16, shape)
+	t.u16 = data
+	return t
+}
+
+// NewBFloat16 views bfloat16 bit patterns as a contiguous row-major tensor.
+func NewBFloat16(data []uint16, shape ...int) Tensor {
+	t := contiguous(BFloat16, shape)
+	t.u16 = data
+	return t
+}
+
+// NewBool views data as a contiguous row-major mask; true means attend.
+func NewBool(data []bool, shape ...int) Tensor {
+	t := contiguous(Bool, shape)
+	t.bools = data
+	return t
+}
+
+// Zeros allocates a contiguous tensor of the given type and sizes.
+func Zeros(dtype DType, shape ...int) Tensor {
+	t := contiguous(dtype, shape)
+	if t.err != nil {
+		return t
+	}
+	n := 1
+	for _, size := range t.shape {
+		n *= size
+	}
+	switch dtype {
+	case Float32:
+		t.f32 = make([]float32, n)
+	case Float16, BFloat16:
+		t.u16 = make([]uint16, n)
+	case Bool:
+		t.bools = make([]bool, n)
+	}
+	return t
+}
+
+func contiguous(dtype DType, shape []int) Tensor {
+	t := Tensor{dtype: dtype, shape: [4]int{1, 1, 1, 1}}
+	if len(shape) == 0 || len(shape) > 4 {
+		t.err = fmt.Errorf("%w: %d axes given, want 1 to 4", ErrInvalid, len(shape))
+		return t
+	}
+	copy(t.shape[4-len(shape):], shape)
+	stride := 1
+	for axis := 3; axis >= 0; axis-- {
+		if t.shape[axis] < 0 {
+			t.err = fmt.Errorf("%w: axis %s has size %d, want 0 or more", ErrInvalid, axisNames[axis], t.shape[axis])
+			t.shape[axis] = 0
+		}
+		t.strides[axis] = stride
+		if n := max(t.shape[axis], 1); stride > math.MaxInt/n {
+			t.err = fmt.Errorf("%w: sizes %v overflow the address range", ErrInvalid, shape)
+		} else {
+			stride *= n
+		}
+	}
+	return t
+}
+
+// Present reports whether the tensor holds anything; the zero Tensor does not.
+func (t Tensor) Present() bool { return t.dtype != NoType }
+
+// DType returns the element type, NoType for an absent tensor.
+func (t Tensor) DType() DType { return t.dtype }
+
+// Shape returns the sizes of the axes [batch, head, sequence, dim].
+func (t Tensor) Shape() [4]int { return t.shape }
+
+// Strides returns the distance in elements between neighbours along each axis.
+func (t Tensor) Strides() [4]int { return t.strides }
+
+// Offset returns the index of element [0,0,0,0] in the storage.
+func (t Tensor) Offset() int { return t.offset }
+
+// Float32s returns the storage of a Float32 tensor, nil for other types.
+func (t Tensor) Float32s() []float32 { return t.f32 }
+
+// Uint16s returns the bit patterns of a Float16 or BFloat16 tensor, nil for other types.
+func (t Tensor) Uint16s() []uint16 { return t.u16 }
+
+// Bools returns the storage of a Bool tensor, nil for other types.
+func (t Tensor) Bools() []bool { return t.bools }
+
+// Index returns the storage index of element [b, h, i, d].
+func (t Tensor) Index(b, h, i, d int) int {
+	return t.offset + b*t.strides[0] + h*t.strides[1] + i*t.strides[2] + d*t.strides[3]
+}
+
+// At returns element [b, h, i, d] widened exactly; a true mask element is 1.
+func (t Tensor) At(b, h, i, d int) float64 {
+	at := t.Index(b, h, i, d)
+	switch t.dtype {
+	case Float32:
+		return float64(t.f32[at])
+	case Float16:
+		return float64(Float16ToFloat32(t.u16[at]))
+	case BFloat16:
+		return float64(BFloat16ToFloat32(t.u16[at]))
+	case Bool:
+		if t.bools[at] {
+			return 1
+		}
+	}
+	return 0
+}
+
+// Set stores v at [b, h, i, d], rounded to the element type; for a mask,
+// anything but 0 is true.
+func (t Tensor) Set(b, h, i, d int, v float64) {
+	at := t.Index(b, h, i, d)
+	switch t.dtype {
+	case Float32:
+		t.f32[at] = float32(v)
+	case Float16:
+		t.u16[at] = Float32ToFloat16(roundToOdd(v))
+	case BFloat16:
+		t.u16[at] = Float32ToBFloat16(roundToOdd(v))
+	case Bool:
+		t.bools[at] = v != 0
+	}
+}
+
+// String describes the view: type, sizes and strides.
+func (t Tensor) String() string {
+	if !t.Present() {
+		return "absent"
+	}
+	return fmt.Sprintf("%v%v strides %v", t.dtype, t.shape, t.strides)
+}
+
+func (t Tensor) storageLen() int {
+	switch t.dtype {
+	case Float32:
+		return len(t.f32)
+	case Float16, BFloat16:
+		return len(t.u16)
+	case Bool:
+		return len(t.bools)
+	}
+	return 0
+}
