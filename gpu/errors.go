@@ -1,0 +1,43 @@
+package gpu
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/egl"
+	"github.com/glattn/attention/internal/gl"
+)
+
+// CompileError reports a kernel that the driver refused. It is an
+// attention.ErrUnsupported: the problem can run elsewhere.
+type CompileError struct {
+	Variant Variant
+	Stage   string // "compile" or "link"
+	Log     string // the driver's words, with lines mapped to shader files
+	Source  string // the complete shader
+}
+
+// Error names the variant and quotes the driver.
+func (e *CompileError) Error() string {
+	return fmt.Sprintf("gpu: %s of %v failed: %s", e.Stage, e.Variant, e.Log)
+}
+
+// Is makes errors.Is(err, attention.ErrUnsupported) true.
+func (e *CompileError) Is(target error) bool { return target == attention.ErrUnsupported }
+
+// translate wraps the errors of the GL layer in the sentinels of the root package.
+func translate(err error) error {
+	kinds := []struct{ from, to error }{
+		{gl.ErrOutOfMemory, attention.ErrOutOfMemory},
+		{gl.ErrDeviceLost, attention.ErrDeviceLost},
+		{gl.ErrUnavailable, attention.ErrUnavailable},
+		{egl.ErrUnavailable, attention.ErrUnavailable},
+	}
+	for _, kind := range kinds {
+		if errors.Is(err, kind.from) && !errors.Is(err, kind.to) {
+			return fmt.Errorf("gpu: %w: %w", kind.to, err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package gpu
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/glattn/attention"
+)
+
+// thread is the one OS thread on which a context is current. Work reaches it over
+// a queue and runs in order.
+type thread struct {
+	queue  chan task
+	closed chan struct{} // closed by stop: no more work is taken
+	ended  chan struct{} // closed when the goroutine has returned
+	once   sync.Once
+}
+
+type task struct {
+	run  func() error
+	done chan error
+}
+
+func startThread() *thread {
+	t := &thread{queue: make(chan task), closed: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and its GL state with it
+		defer close(t.ended)
+		for {
+			select {
+			case work := <-t.queue:
+				work.done <- protect(work.run)
+			case <-t.closed:
+				return
+			}
+		}
+	}()
+	return t
+}
+
+// do runs f on the thread and waits for it. Cancellation takes effect before f
+// starts; f itself watches ctx between dispatches.
+func (t *thread) do(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	work := task{run: f, done: make(chan error, 1)}
+	select {
+	case t.queue <- work:
+		return <-work.done
+	case <-t.closed:
+		return attention.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop ends the thread after the work in progress.
+func (t *thread) stop() {
+	t.once.Do(func() { close(t.closed) })
+	<-t.ended
+}
+
+// protect turns a panic into an error, so that a bug here never ends the process
+// of a user who has a CPU to fall back on.
+func protect(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("gpu: internal error: %v", r)
+		}
+	}()
+	return f()
+}

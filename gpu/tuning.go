@@ -1,0 +1,132 @@
+package gpu
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Tile is how a kernel divides its work. The fields a kernel does not use are 0.
+type Tile struct {
+	ThreadsX, ThreadsY int // tiled: the thread grid; others: ThreadsX threads
+	Rows               int // rows per thread (tiled, rows) or per work group (decode)
+	Keys               int // keys per thread (tiled, rows) or per tile (decode)
+	Columns            int // vec4 columns of the values per thread
+	ColumnBlocks       int // tiled: work groups that share the columns of a row block
+	Chunk              int // tiled: vec4s of D staged at a time
+	ValueChunk         int // tiled: keys whose values are staged at a time
+	Lanes              int // decode: threads that share a key
+	ColumnLanes        int // decode: threads side by side over the value columns
+	Split              int // keys per partial result; 0 for no splitting
+}
+
+// String is compact, such as t16x8r8k4c1.
+func (t Tile) String() string {
+	s := fmt.Sprintf("t%dx%d", t.ThreadsX, t.ThreadsY)
+	for _, part := range []struct {
+		letter string
+		n      int
+	}{{"r", t.Rows}, {"k", t.Keys}, {"c", t.Columns}, {"b", t.ColumnBlocks}, {"q", t.Chunk}, {"v", t.ValueChunk}, {"l", t.Lanes}} {
+		if part.n != 0 {
+			s += part.letter + strconv.Itoa(part.n)
+		}
+	}
+	return s
+}
+
+func (t Tile) threads() int { return t.ThreadsX * max(t.ThreadsY, 1) }
+
+// rowsPerGroup returns how many rows a work group of kernel k computes.
+func (t Tile) rowsPerGroup(k Kernel) int {
+	switch k {
+	case KernelTiled:
+		return t.ThreadsY * t.Rows
+	case KernelRows:
+		return t.ThreadsX * t.Rows
+	}
+	return t.Rows
+}
+
+// defines returns the defines of the tile for the variant it belongs to, the
+// size of shared memory among them.
+func (t Tile) defines(v Variant) map[string]string {
+	n := map[string]int{}
+	switch v.Kernel {
+	case KernelTiled:
+		n = map[string]int{
+			"THREADS_X": t.ThreadsX, "THREADS_Y": t.ThreadsY, "ROWS": t.Rows, "KEYS": t.Keys, "COLUMNS": t.Columns,
+			"COLUMN_BLOCKS": t.ColumnBlocks, "CHUNK": t.Chunk, "VALUE_CHUNK": t.ValueChunk, "SHARED_VEC4S": t.sharedVec4s(),
+		}
+	case KernelRows:
+		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys}
+	case KernelDecode:
+		n = map[string]int{
+			"THREADS": t.ThreadsX, "ROWS": t.Rows, "BLOCK_KEYS": t.Keys, "COLUMNS": t.Columns,
+			"LANES": t.Lanes, "COLUMN_LANES": t.ColumnLanes,
+		}
+	case kernelMerge:
+		n = map[string]int{"THREADS": t.ThreadsX}
+	}
+	d := make(map[string]string, len(n)+1)
+	for name, value := range n {
+		d[name] = strconv.Itoa(value)
+	}
+	if v.Kernel == KernelRows {
+		d["RESULT_ACCUMULATES"] = ""
+	}
+	return d
+}
+
+// sharedVec4s sizes the shared tile of the tiled kernel: the chunks of Q and K
+// share their place with the weights and the chunk of V.
+func (t Tile) sharedVec4s() int {
+	rows, keys := t.ThreadsY*t.Rows, t.ThreadsX*t.Keys
+	chunks := (rows + keys) * (t.Chunk + 1)
+	values := max(t.ValueChunk*t.ThreadsX*t.Columns, rows*t.ThreadsX/4) // the latter for row reductions
+	return max(chunks, rows*(keys/4+1)+values)
+}
+
+// tiledTile returns the tile of the tiled kernel for D and Dv in vec4s: 64 rows by
+// 64 keys a work group, 8x4 scores a thread. Shapes and their reasons: the tables
+// of tile intensity for 32 KiB of shared memory in ARCHITECTURE.md.
+func tiledTile(dim4, value4 int) Tile {
+	t := Tile{ThreadsX: 16, ThreadsY: 8, Rows: 8, Keys: 4, Chunk: min(8, dim4), ValueChunk: 32, ColumnBlocks: 1}
+	switch {
+	case value4 <= 16:
+	case value4 <= 32:
+		t.ValueChunk = 16
+	default: // wider values take twice the threads, and more than 256 several work groups
+		t.ThreadsX, t.Keys, t.ValueChunk = 32, 2, 8
+		t.ColumnBlocks = (value4 + 63) / 64
+	}
+	perBlock := (value4 + t.ColumnBlocks - 1) / t.ColumnBlocks
+	t.Columns = (perBlock + t.ThreadsX - 1) / t.ThreadsX
+	return t
+}
+
+// rowsTile returns the tile of the row-per-lane kernel for a number of rows per
+// KV head. Eight lanes fill a 256-bit vector, the native width of llvmpipe.
+func rowsTile(rows int) Tile {
+	t := Tile{ThreadsX: 8, ThreadsY: 1, Rows: 4, Keys: 8}
+	if rows <= 8 {
+		t.Rows = 1
+	}
+	return t
+}
+
+// decodeTile returns the tile of the decode kernel.
+func decodeTile(rows, value4 int) Tile {
+	t := Tile{ThreadsX: 128, ThreadsY: 1, Rows: 8, Keys: 64, Lanes: 8, Split: 256}
+	for t.Rows/2 >= rows {
+		t.Rows /= 2
+	}
+	t.ColumnLanes = 1
+	for t.ColumnLanes < value4 && t.ColumnLanes < t.ThreadsX {
+		t.ColumnLanes *= 2
+	}
+	t.Columns = (value4 + t.ColumnLanes - 1) / t.ColumnLanes
+	return t
+}
+
+// decodeRows is the most rows per KV head that the decode kernel is used for: two
+// work groups of eight, which still read K and V less often than they are reused.
+const decodeRows = 16

@@ -1,0 +1,151 @@
+package gpu
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/gpu/shaders"
+)
+
+// Kernel names one of the ways the backend computes attention.
+type Kernel uint8
+
+// The kernels.
+const (
+	// KernelAuto picks by the number of rows and by whether the device is software.
+	KernelAuto Kernel = iota
+	// KernelTiled serves many rows: register-blocked tiles in shared memory.
+	KernelTiled
+	// KernelRows serves software rasterisers: a row or four per SIMD lane.
+	KernelRows
+	// KernelDecode serves few rows: keys split over work groups, then merged.
+	KernelDecode
+	kernelMerge
+)
+
+var kernelNames = [...]string{"auto", "tiled", "rows", "decode", "merge"}
+
+// String returns auto, tiled, rows or decode.
+func (k Kernel) String() string {
+	if int(k) < len(kernelNames) {
+		return kernelNames[k]
+	}
+	return fmt.Sprintf("kernel(%d)", uint8(k))
+}
+
+// Variant is everything that shapes the code of a kernel, and nothing that does
+// not: no lengths, strides or scales. It is comparable and the key of the program
+// cache. Causal masks and windows are numbers, so they make no variants.
+type Variant struct {
+	Kernel   Kernel
+	Dim4     int // D and Dv in vec4s; 0 where the kernel takes them as numbers
+	Value4   int
+	K, V     attention.DType
+	BoolMask bool
+	Bias     bool
+	Softcap  bool
+	Partial  bool // writes partial results for the merge
+	Tile     Tile
+}
+
+// variantOf returns the variant of kernel k for problem p.
+func variantOf(k Kernel, p attention.Problem, tile Tile, partial bool) Variant {
+	v := Variant{
+		Kernel: k, K: p.K, V: p.V, Tile: tile, Partial: partial,
+		BoolMask: p.Masked, Bias: p.Bias != attention.NoType, Softcap: p.Softcap > 0,
+	}
+	if k != KernelRows {
+		v.Dim4, v.Value4 = vec4s(p.Dim), vec4s(p.ValueDim)
+	}
+	return v
+}
+
+// mergeOf returns the variant that joins the partial results of v.
+func mergeOf(v Variant) Variant {
+	return Variant{Kernel: kernelMerge, Bias: v.Bias, Softcap: v.Softcap, Tile: Tile{ThreadsX: 64, ThreadsY: 1}}
+}
+
+// String is the variant's name in logs, labels, caches and records, such as
+// attention_tiled.d16v16.kf16.vf16.mask.t16x8r8k4.
+func (v Variant) String() string {
+	parts := []string{"attention_" + v.Kernel.String()}
+	if v.Dim4 != 0 {
+		parts = append(parts, fmt.Sprintf("d%dv%d", v.Dim4, v.Value4))
+	}
+	if v.Kernel != kernelMerge {
+		parts = append(parts, "k"+v.K.String(), "v"+v.V.String())
+	}
+	for _, flag := range v.flags() {
+		if flag.on {
+			parts = append(parts, flag.name)
+		}
+	}
+	return strings.Join(append(parts, v.Tile.String()), ".")
+}
+
+type flag struct {
+	on           bool
+	name, define string
+}
+
+// flags is the one place where an option becomes a define.
+func (v Variant) flags() []flag {
+	return []flag{
+		{v.BoolMask, "mask", "MASK_BOOL"},
+		{v.Bias, "bias", "SCORE_BIAS"},
+		{v.Softcap, "softcap", "SCORE_SOFTCAP"},
+		{v.Partial, "partial", "PARTIAL"},
+	}
+}
+
+// defines returns the defines of the variant. An empty value is a flag.
+func (v Variant) defines() map[string]string {
+	d := map[string]string{}
+	for _, flag := range v.flags() {
+		if flag.on {
+			d[flag.define] = ""
+		}
+	}
+	if v.Kernel == KernelTiled || v.Kernel == KernelDecode {
+		d["DIM4"] = strconv.Itoa(v.Dim4)
+		d["VALUE_DIM4"] = strconv.Itoa(v.Value4)
+	}
+	if v.Kernel != kernelMerge {
+		typeDefines(d, "K", v.K)
+		typeDefines(d, "V", v.V)
+	}
+	maps.Copy(d, v.Tile.defines(v))
+	return d
+}
+
+func typeDefines(d map[string]string, operand string, t attention.DType) {
+	d[operand+"_BITS"] = strconv.Itoa(8 * t.Size())
+	switch t {
+	case attention.Float16:
+		d[operand+"_FLOAT16"] = ""
+	case attention.BFloat16:
+		d[operand+"_BFLOAT16"] = ""
+	}
+}
+
+// source composes the variant's shader.
+func (v Variant) source() (source, error) {
+	size := [3]int{v.Tile.threads(), 1, 1}
+	return compose(shaders.Sources, "attention_"+v.Kernel.String()+".comp", size, v.defines())
+}
+
+// Source returns the complete GLSL text of the variant, for tools that check or
+// measure shaders.
+func (v Variant) Source() (string, error) {
+	s, err := v.source()
+	return s.text, err
+}
+
+// natural reports whether the variant keeps scores in natural units instead of
+// log2 units; score.glsl decides the same by the same flags.
+func (v Variant) natural() bool { return v.Bias || v.Softcap }
+
+func vec4s(n int) int { return (n + 3) / 4 }
