@@ -59,6 +59,10 @@ func (m Mask) Keep(i, j int) bool {
 	if j < j0 || j >= j1 {
 		return false
 	}
+	return m.keepBool(i, j)
+}
+
+func (m Mask) keepBool(i, j int) bool {
 	return !m.bools.Present() || m.bools.bools[m.bools.Index(m.batch, m.head, i, j)]
 }
 
@@ -109,21 +113,4 @@ func (m Mask) Cover(i0, i1, j0, j1 int) Coverage {
 		return CoverAll
 	}
 	return CoverSome
-}
-
-// Bools returns the boolean mask row of query i and its stride, or nil without a
-// boolean mask. Element j stands at index j·stride, which is never negative.
-func (m Mask) Bools(i int) (row []bool, stride int) {
-	if !m.bools.Present() {
-		return nil, 0
-	}
-	keys, stride := m.bools.shape[AxisDim], m.bools.strides[AxisDim]
-	if keys == 0 || stride < 0 { // a slice can start neither behind its end nor run backwards
-		row = make([]bool, keys)
-		for j := range row {
-			row[j] = m.bools.bools[m.bools.Index(m.batch, m.head, i, j)]
-		}
-		return row, 1
-	}
-	return m.bools.bools[m.bools.Index(m.batch, m.head, i, 0):], stride
 }

@@ -37,13 +37,12 @@ func (m Mask) pairs(queries int) int64 {
 	var n int64
 	for i := range queries {
 		j0, j1 := m.KeyRange(i, i+1)
-		row, stride := m.Bools(i)
-		if row == nil {
+		if !m.bools.Present() {
 			n += int64(j1 - j0)
 			continue
 		}
 		for j := j0; j < j1; j++ {
-			if row[j*stride] {
+			if m.keepBool(i, j) {
 				n++
 			}
 		}

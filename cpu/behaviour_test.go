@@ -1,0 +1,125 @@
+package cpu
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/glattn/attention"
+)
+
+func bits(t attention.Tensor) []uint32 {
+	var all []uint32
+	each(t, func(b, h, i, d int) { all = append(all, math.Float32bits(float32(t.At(b, h, i, d)))) })
+	return all
+}
+
+func TestBitsDoNotDependOnThreadsOrRepeats(t *testing.T) {
+	for _, lq := range []int{1, 3, 100} {
+		call := makeCall(t, spec{shape: shape(2, 6, 2, lq, 1100, 16, 16), lse: true})
+		var first []uint32
+		for _, threads := range []int{1, 2, 3, 8} {
+			for range 5 {
+				again := recall(t, call, false)
+				run(t, New(Options{Threads: threads}), again)
+				got := append(bits(again.Out.O), bits(again.Out.LSE)...)
+				if first == nil {
+					first = got
+				}
+				require.True(t, slices.Equal(first, got), "lq=%d threads=%d", lq, threads)
+			}
+		}
+	}
+}
+
+func TestBitsDoNotDependOnBatch(t *testing.T) {
+	for _, lq := range []int{1, 3, 100} {
+		all := makeCall(t, spec{shape: shape(3, 4, 2, lq, 700, 16, 16), lengths: []int{700, 300, 513}, lse: true})
+		run(t, New(Options{}), all)
+		for b := range 3 {
+			in := attention.Inputs{Lengths: all.In.Lengths[b : b+1]}
+			for from, to := range map[*attention.Tensor]*attention.Tensor{&all.In.Q: &in.Q, &all.In.K: &in.K, &all.In.V: &in.V} {
+				*to = from.Slice(attention.AxisBatch, b, b+1)
+			}
+			alone := recall(t, &attention.Call{Problem: all.Problem, In: in}, false)
+			run(t, New(Options{}), alone)
+			require.Equal(t, bits(all.Out.O.Slice(attention.AxisBatch, b, b+1)), bits(alone.Out.O), "lq=%d batch=%d", lq, b)
+			require.Equal(t, bits(all.Out.LSE.Slice(attention.AxisBatch, b, b+1)), bits(alone.Out.LSE))
+		}
+	}
+}
+
+func TestOnePlanServesManyCallsAtOnce(t *testing.T) {
+	large := makeCall(t, spec{shape: shape(2, 4, 2, 8, 1200, 16, 16)})
+	plan, err := New(Options{Threads: 2}).Plan(t.Context(), large.Problem)
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	for n := range 6 {
+		call := makeCall(t, spec{shape: shape(1+n%2, 4, 2, 1+n, 200*(1+n), 16, 16)})
+		require.True(t, large.Problem.Fits(call.Problem))
+		want := recall(t, call, false)
+		run(t, NewReference(), want)
+		calls.Go(func() {
+			for range 5 {
+				if err := plan.Run(t.Context(), call); err != nil {
+					t.Error(err)
+				}
+			}
+			each(want.Out.O, func(b, h, i, d int) {
+				if x, y := want.Out.O.At(b, h, i, d), call.Out.O.At(b, h, i, d); !agree(x, y, 2e-5) {
+					t.Errorf("call %d: want %v, got %v", n, x, y)
+				}
+			})
+		})
+	}
+	calls.Wait()
+}
+
+func TestCancelTakesEffectSoon(t *testing.T) {
+	call := makeCall(t, spec{shape: shape(1, 8, 8, 2048, 2048, 64, 64)})
+	plan, err := New(Options{}).Plan(t.Context(), call.Problem)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var cancelled time.Time
+	time.AfterFunc(20*time.Millisecond, func() { cancelled = time.Now(); cancel() })
+	require.ErrorIs(t, plan.Run(ctx, call), context.Canceled)
+	require.Less(t, time.Since(cancelled), 100*time.Millisecond) // 10 ms on an idle machine
+}
+
+func TestClosed(t *testing.T) {
+	call := makeCall(t, spec{shape: shape(1, 1, 1, 2, 2, 2, 2)})
+	backend := New(Options{})
+	plan, err := backend.Plan(t.Context(), call.Problem)
+	require.NoError(t, err)
+	other, err := backend.Plan(t.Context(), call.Problem)
+	require.NoError(t, err)
+	require.NoError(t, plan.Close())
+	require.ErrorIs(t, plan.Run(t.Context(), call), attention.ErrClosed)
+	require.NoError(t, other.Run(t.Context(), call))
+	require.NoError(t, backend.Close())
+	require.ErrorIs(t, other.Run(t.Context(), call), attention.ErrClosed)
+	_, err = backend.Plan(t.Context(), call.Problem)
+	require.ErrorIs(t, err, attention.ErrClosed)
+}
+
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	for _, lq := range []int{1, 100} {
+		call := makeCall(t, spec{shape: shape(1, 4, 2, lq, 1100, 16, 16), k: f16, lse: true})
+		plan, err := New(Options{Threads: 2}).Plan(t.Context(), call.Problem)
+		require.NoError(t, err)
+		ctx := t.Context()
+		count := testing.AllocsPerRun(20, func() {
+			if err := plan.Run(ctx, call); err != nil {
+				t.Error(err)
+			}
+		})
+		if !raceEnabled { // the race detector makes sync.Pool forget
+			require.Zero(t, count, "lq=%d", lq)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package cpu
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/glattn/attention"
+)
+
+var benchmarks = []struct {
+	name string
+	spec spec
+}{
+	{"mask=none/hq=8/hkv=8/q=1024/kv=1024/d=64", spec{shape: shape(1, 8, 8, 1024, 1024, 64, 64)}},
+	{"mask=causal/hq=8/hkv=8/q=1024/kv=1024/d=64", spec{shape: shape(1, 8, 8, 1024, 1024, 64, 64), options: attention.Options{Causal: attention.BottomRight}}},
+	{"mask=none/hq=32/hkv=8/q=1/kv=4096/d=128", spec{shape: shape(1, 32, 8, 1, 4096, 128, 128)}},
+	{"mask=none/hq=32/hkv=8/q=1/kv=4096/d=128/kvtype=f16", spec{shape: shape(1, 32, 8, 1, 4096, 128, 128), k: f16, v: f16}},
+	{"mask=none/hq=8/hkv=8/q=1/kv=4096/d=128", spec{shape: shape(1, 8, 8, 1, 4096, 128, 128)}},
+	{"mask=none/hq=2/hkv=2/q=512/kv=512/d=256", spec{shape: shape(1, 2, 2, 512, 512, 256, 256)}},
+}
+
+func BenchmarkAttention(b *testing.B) {
+	for _, bench := range benchmarks {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("backend=cpu/threads=%d/%s", threads, bench.name), func(b *testing.B) {
+				call := makeCall(b, bench.spec)
+				plan, err := New(Options{Threads: threads}).Plan(b.Context(), call.Problem)
+				require.NoError(b, err)
+				for b.Loop() {
+					require.NoError(b, plan.Run(b.Context(), call))
+				}
+				flops := float64(call.Problem.FLOPs(call.Pairs())) * float64(b.N)
+				b.ReportMetric(flops/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+			})
+		}
+	}
+}

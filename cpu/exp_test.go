@@ -1,0 +1,71 @@
+package cpu
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ulps returns |got − want| in units of the last place of want as a float32.
+func ulps(got float32, want float64) float64 {
+	size := max(math.Abs(want), 0x1p-126)
+	_, exponent := math.Frexp(size)
+	return math.Abs(float64(got)-want) / math.Ldexp(1, exponent-24)
+}
+
+// worst returns the greatest error of f against exact over every stride-th
+// float32 from low to high, which have the same sign.
+func worst(f func(float32) float32, exact func(float64) float64, low, high float32, stride uint32) (most float64, where float32) {
+	first, last := math.Float32bits(low), math.Float32bits(high)
+	if first > last {
+		first, last = last, first
+	}
+	for bits := first; bits <= last; bits += stride {
+		x := math.Float32frombits(bits)
+		if e := ulps(f(x), exact(float64(x))); e > most {
+			most, where = e, x
+		}
+	}
+	return most, where
+}
+
+// weighOne runs the copy of exp32 that weigh has inlined.
+func weighOne(x float32) float32 {
+	scores, top := []quad{{x}}, quad{0}
+	weigh(scores, 1, &top)
+	return scores[0][0]
+}
+
+func TestExpAccuracy(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		f         func(float32) float32
+		low, high float32
+		limit     float64
+	}{
+		{"negative", exp32, -87, -1e-9, 1.1},
+		{"negative in weigh", weighOne, -87, -1e-9, 1.1},
+		{"positive", exp32, 1e-9, 88, 1.1},
+		{"subnormal", exp32, -103.9, -87.0001, 1.5},
+	} {
+		most, where := worst(c.f, math.Exp, c.low, c.high, 257)
+		t.Logf("%s: %.3f ulp at %v", c.name, most, where)
+		require.LessOrEqual(t, most, c.limit, "%s at %v", c.name, where)
+	}
+	require.Equal(t, float32(1), exp32(0))
+	require.Equal(t, float32(0), exp32(negativeInf))
+	require.Equal(t, float32(0), exp32(-105))
+	require.True(t, math.IsNaN(float64(exp32(notANumber32))))
+}
+
+func TestTanhAccuracy(t *testing.T) {
+	for _, c := range [][2]float32{{1e-20, tanhNear}, {tanhNear, 20}, {-20, -1e-20}} {
+		most, where := worst(tanh32, math.Tanh, c[0], c[1], 257)
+		t.Logf("%v: %.3f ulp at %v", c, most, where)
+		require.LessOrEqual(t, most, 1.5, "at %v", where)
+	}
+	require.Equal(t, float32(1), tanh32(positiveInf))
+	require.Equal(t, float32(-1), tanh32(negativeInf))
+	require.True(t, math.IsNaN(float64(tanh32(notANumber32))))
+}

@@ -1,0 +1,124 @@
+package cpu
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/glattn/attention"
+)
+
+// job is one call under way and the memory it uses. Plans keep finished ones
+// for the next call.
+type job struct {
+	plan    *plan
+	ctx     context.Context // of the call; a job lives no longer than it
+	call    *attention.Call
+	cut     cut
+	adjusts bool // scores need more than Q·Kᵀ and a mask
+
+	units   int
+	next    atomic.Int64 // the next unit to take
+	workers []*worker
+	running sync.WaitGroup
+
+	// With several key blocks, each unit has a slot for its partial, and each row
+	// block the number of units it still waits for.
+	numbers []float32
+	quads   []quad
+	waiting []atomic.Int32
+}
+
+func newJob(p *plan) *job { return &job{plan: p} }
+
+// run computes call on the calling goroutine and as many more as are allowed
+// and useful.
+func (j *job) run(ctx context.Context, call *attention.Call) error {
+	j.prepare(ctx, call)
+	n := min(j.plan.backend.options.Threads, j.units)
+	for len(j.workers) < n {
+		w := &worker{job: j}
+		w.start = w.main
+		j.workers = append(j.workers, w)
+	}
+	if n > 0 {
+		j.running.Add(n)
+		for _, w := range j.workers[1:n] {
+			w.fit()
+			go w.start()
+		}
+		j.workers[0].fit()
+		j.workers[0].main()
+		j.running.Wait()
+	}
+	j.ctx, j.call = nil, nil // the pool must not keep the caller's tensors alive
+	return ctx.Err()
+}
+
+func (j *job) prepare(ctx context.Context, call *attention.Call) {
+	p := call.Problem
+	j.ctx, j.call, j.cut = ctx, call, cutOf(p)
+	j.adjusts = j.plan.scale.score != 1 || p.Softcap > 0 || p.Bias != attention.NoType
+	j.units = j.cut.units(p.Batch)
+	j.next.Store(0)
+	if j.cut.keyBlocks == 1 {
+		return
+	}
+	numbers, quads := j.slotSize()
+	j.numbers = resized(j.numbers, j.units*numbers)
+	j.quads = resized(j.quads, j.units*quads)
+	j.waiting = resized(j.waiting, j.units/j.cut.keyBlocks)
+	for n := range j.waiting {
+		j.waiting[n].Store(int32(j.cut.keyBlocks))
+	}
+}
+
+// slotSize returns what the partial of any row block needs at most.
+func (j *job) slotSize() (numbers, quads int) {
+	return partialSize(min(rowBlock, j.cut.rows), j.call.Problem.ValueDim)
+}
+
+// slot returns the place of a unit's partial.
+func (j *job) slot(u unit, ofKeyBlock int) partial {
+	slotNumbers, slotQuads := j.slotSize()
+	numbers, quads := partialSize(u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
+	n := u.block*j.cut.keyBlocks + ofKeyBlock
+	return makePartial(j.numbers[n*slotNumbers:][:numbers], j.quads[n*slotQuads:][:quads], j.call.Problem.ValueDim)
+}
+
+// main takes units until none is left or the call is cancelled.
+func (w *worker) main() {
+	j := w.job
+	defer j.running.Done()
+	for j.ctx.Err() == nil {
+		n := int(j.next.Add(1) - 1)
+		if n >= j.units {
+			return
+		}
+		u := j.cut.unit(n, j.call.Problem.KeyLen)
+		if j.cut.keyBlocks == 1 {
+			numbers, quads := partialSize(u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
+			result := makePartial(w.numbers[:numbers], w.quads[:quads], j.call.Problem.ValueDim)
+			w.compute(u, &result)
+			result.store(j.call, u.batch, w.rows)
+			continue
+		}
+		result := j.slot(u, u.ofKeyBlock)
+		w.compute(u, &result)
+		if j.waiting[u.block].Add(-1) == 0 { // all the others are done and visible
+			w.join(u)
+		}
+	}
+}
+
+// join merges the partials of a row block in the order of their keys, whoever
+// finished last, and stores the result.
+func (w *worker) join(u unit) {
+	j := w.job
+	result := j.slot(u, 0)
+	for n := 1; n < j.cut.keyBlocks; n++ {
+		other := j.slot(u, n)
+		result.merge(&other, u.rowHigh-u.rowLow)
+	}
+	result.store(j.call, u.batch, w.rows)
+}
