@@ -1,7 +1,6 @@
 package attention
 
 import (
-	"errors"
 	"math"
 	"testing"
 
@@ -167,7 +166,7 @@ func TestNewCallRefuses(t *testing.T) {
 }
 
 // requireSameError compares the facts of typed errors; the reasons in words are free.
-func requireSameError(t *testing.T, want, got error) {
+func requireSameError(t *testing.T, want any, got error) {
 	t.Helper()
 	switch want := want.(type) {
 	case *ShapeError:
@@ -185,7 +184,7 @@ func requireSameError(t *testing.T, want, got error) {
 		require.ErrorAs(t, got, &e)
 		require.Equal(t, want.Error(), e.Error()) // in words, since NaN equals nothing
 	default:
-		require.Equal(t, want, errors.Unwrap(got))
+		t.Fatalf("no comparison for %T", want)
 	}
 }
 

@@ -77,8 +77,12 @@ func inside(path string) (string, bool) {
 	return strings.CutPrefix(path, module+"/")
 }
 
-// folder returns the first element of a path within the module.
+// folder returns the first element of a path within the module. The commands
+// that serve the project itself are commands, though users may not import them.
 func folder(path string) string {
+	if strings.HasPrefix(path, "internal/cmd/") {
+		return "cmd"
+	}
 	first, _, _ := strings.Cut(path, "/")
 	return first
 }

@@ -1,0 +1,92 @@
+# Targets for people and for CI. `make bench` and `make test` install what they need (scripts/deps.sh).
+
+# Arguments for the command, as in: make bench ARGS="-h"
+ARGS ?=
+
+# A machine without a GPU fails the tests of the GPU backend, which need no more than Mesa's llvmpipe.
+# ATTN_REQUIRE= (empty) lets them skip.
+ATTN_REQUIRE ?= gpu
+# Folders of operator test vectors, colon list; empty for none.
+ATTN_VECTORS ?= $(wildcard ../shared/vectors)
+# llvmpipe keeps compiled shaders here, for all steps and the next run.
+MESA_SHADER_CACHE_DIR ?= $(CURDIR)/.cache/mesa
+
+STARTED := $(shell date +%s)
+export STARTED ATTN_REQUIRE ATTN_VECTORS MESA_SHADER_CACHE_DIR
+
+STEP := @scripts/step.sh
+TOOL := go tool -modfile=tools/go.mod
+# The limit of one test binary; software OpenGL is what may need it.
+TIMEOUT ?= 12m
+
+.NOTPARALLEL:
+.PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders cross needed \
+	test-race conform vectors fuzz-short benchstat clean
+
+all: build
+
+## Use
+
+bench: ## build bin/attnbench and run it
+	@scripts/deps.sh bench; case $$? in \
+	0) go build -o bin/attnbench ./cmd/attnbench ;; \
+	2) CGO_ENABLED=0 go build -o bin/attnbench ./cmd/attnbench ;; \
+	*) exit 1 ;; esac
+	@bin/attnbench $(ARGS)
+
+build: ## build bin/attnbench
+	go build -o bin/attnbench ./cmd/attnbench
+
+## Test: cheap checks first; go test's own summary is the last thing printed
+
+test: deps fmt sizes vet staticcheck lint cross needed shaders test-race conform
+
+deps:
+	$(STEP) deps 'scripts/deps.sh test'
+
+fmt:
+	$(STEP) fmt 'scripts/fmt.sh'
+
+format:
+	gofmt -w -s .
+
+sizes:
+	$(STEP) sizes 'scripts/sizes.sh'
+
+vet:
+	$(STEP) vet 'go vet ./...; go vet -tags nogpu ./...; CGO_ENABLED=0 go vet ./...'
+
+staticcheck:
+	$(STEP) staticcheck '$(TOOL) staticcheck ./...; $(TOOL) staticcheck -tags nogpu ./...'
+
+lint: sizes
+	$(STEP) lint '$(TOOL) golangci-lint run ./...'
+
+cross:
+	$(STEP) cross 'scripts/cross.sh'
+
+needed:
+	$(STEP) needed 'scripts/needed.sh'
+
+shaders:
+	$(STEP) shaders 'scripts/shaders.sh'
+
+test-race:
+	$(STEP) test-race 'go test -race -short -timeout $(TIMEOUT) ./...'
+
+conform:
+	@scripts/step.sh -q conform 'list=$$(scripts/vectors.sh); ATTN_VECTORS=$$list go test -timeout $(TIMEOUT) ./...'
+
+vectors:
+	@scripts/step.sh -q vectors 'list=$$(scripts/vectors.sh); [ -n "$$list" ]; ATTN_VECTORS=$$list go test -count=1 -timeout $(TIMEOUT) -run Vector ./...'
+
+fuzz-short:
+	$(STEP) fuzz-short 'scripts/fuzz.sh'
+
+## Measure
+
+benchstat: ## compare two files of go test -bench output: make benchstat OLD=old.txt NEW=new.txt
+	$(TOOL) benchstat $(OLD) $(NEW)
+
+clean:
+	rm -rf bin .cache
