@@ -34,7 +34,7 @@ func Open(opt Options) (*Context, error) {
 	library.Lock()
 	defer library.Unlock()
 	if !library.ready {
-		if err := guard("init", glfw.Init); err != nil {
+		if err := guard("init", initialise); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		library.ready = true
@@ -52,6 +52,16 @@ func Open(opt Options) (*Context, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return &Context{window: window}, nil
+}
+
+// initialise finds out whether it worked by using GLFW: go-gl/glfw writes what the
+// platform refused, such as a missing DISPLAY, to the log and returns nil.
+func initialise() error {
+	if err := glfw.Init(); err != nil {
+		return err
+	}
+	glfw.DefaultWindowHints()
+	return nil
 }
 
 func create(opt Options) (window *glfw.Window, err error) {

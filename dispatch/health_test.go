@@ -1,0 +1,116 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/glattn/attention"
+)
+
+func TestHealthBackOff(t *testing.T) {
+	for _, cause := range []error{attention.ErrDeviceLost, attention.ErrOutOfMemory, attention.ErrSelfTest} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
+			now, events := newClock(), &log{}
+			e := open(t, []*fake{gpu, cpu}, WithClock(now.Now), WithHook(events.hook))
+			_, report, err := attend(t.Context(), e, 3, 5)
+			require.NoError(t, err)
+			require.Equal(t, "gpu", report.Backend)
+
+			gpu.run = func(context.Context, *attention.Call) error { return cause }
+			tries := gpu.runs.Load()
+			for rest := restMin; rest < 3*restMax; rest *= 2 {
+				_, report, err = attend(t.Context(), e, 3, 5)
+				require.NoError(t, err)
+				require.Equal(t, "cpu", report.Backend)
+				require.True(t, report.FellBack)
+				tries++
+				require.Equal(t, tries, gpu.runs.Load(), "tried again after the rest")
+				require.Zero(t, gpu.openPlans.Load(), "plans of a failed device are given up")
+
+				now.advance(min(rest, restMax) - time.Nanosecond)
+				_, report, err = attend(t.Context(), e, 3, 5)
+				require.NoError(t, err)
+				require.Equal(t, tries, gpu.runs.Load(), "not tried while resting")
+				require.True(t, report.FellBack)
+				require.Equal(t, Unhealthy, report.Refusals[0].Reason)
+				require.ErrorIs(t, report.Refusals[0].Err, cause)
+				now.advance(time.Nanosecond)
+			}
+
+			gpu.run = nil
+			_, report, err = attend(t.Context(), e, 3, 5)
+			require.NoError(t, err)
+			require.Equal(t, "gpu", report.Backend)
+			require.Contains(t, events.kinds("gpu"), EventRecovered)
+
+			gpu.run = func(context.Context, *attention.Call) error { return cause }
+			_, _, err = attend(t.Context(), e, 3, 5)
+			require.NoError(t, err)
+			gpu.run = nil
+			now.advance(restMin)
+			_, report, err = attend(t.Context(), e, 3, 5)
+			require.NoError(t, err)
+			require.Equal(t, "gpu", report.Backend, "a recovery resets the back-off")
+		})
+	}
+}
+
+func TestUnsupportedDoesNotTouchHealth(t *testing.T) {
+	gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
+	gpu.plan = func(_ context.Context, p attention.Problem) error {
+		if p.QueryLen == 3 {
+			return attention.ErrUnsupported
+		}
+		return nil
+	}
+	e := open(t, []*fake{gpu, cpu})
+	_, report, err := attend(t.Context(), e, 3, 5)
+	require.NoError(t, err)
+	require.Equal(t, "cpu", report.Backend)
+	_, report, err = attend(t.Context(), e, 4, 5)
+	require.NoError(t, err)
+	require.Equal(t, "gpu", report.Backend)
+}
+
+func TestRestingBackendIsTheLastResort(t *testing.T) {
+	gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
+	e := open(t, []*fake{gpu, cpu}, WithClock(newClock().Now))
+	gpu.run = func(context.Context, *attention.Call) error { return attention.ErrOutOfMemory }
+	_, _, err := attend(t.Context(), e, 3, 5)
+	require.NoError(t, err)
+	gpu.run = nil
+	cpu.supports = func(attention.Problem) error { return attention.ErrUnsupported }
+	o, report, err := attend(t.Context(), e, 3, 5)
+	require.NoError(t, err)
+	require.Equal(t, "gpu", report.Backend)
+	require.Equal(t, 1.0, o.At(0, 0, 0, 0))
+	require.True(t, report.FellBack, "cpu would have run it")
+}
+
+func TestHealthProbesOnce(t *testing.T) {
+	var h health
+	start := time.Unix(0, 0)
+	require.NoError(t, h.admit(start))
+	require.True(t, h.fail(start, start, errOther))
+	require.False(t, h.fail(start.Add(-1), start, errOther), "a call of before the failure fails with it")
+	require.Error(t, h.peek(start))
+	after := start.Add(restMin)
+	require.NoError(t, h.peek(after))
+	require.NoError(t, h.peek(after), "asking is not trying")
+	require.NoError(t, h.admit(after))
+	err := h.admit(after)
+	require.ErrorIs(t, err, errOther)
+	require.ErrorContains(t, err, "1s")
+	require.False(t, h.succeed(start.Add(-1)), "an old call proves nothing")
+	require.Error(t, h.peek(after))
+	require.True(t, h.succeed(after))
+	require.NoError(t, h.peek(after))
+	require.False(t, h.succeed(after))
+	var resting *restingError
+	require.False(t, errors.As(h.peek(after), &resting))
+}
