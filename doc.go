@@ -31,8 +31,11 @@
 // allowed never reach the output, NaN and Inf included; NaN at an allowed key
 // does. A score of +Inf makes o NaN and lse +Inf.
 //
-// Arithmetic is float32 whatever the storage type. The same call twice gives
-// the same bits, and so does a batch entry computed alone.
+// Arithmetic is float32 whatever the storage type, and overflows where float32
+// does: in q_i·k_j, and in Σ exp(s_ij−max s)·v_j, which is divided by its sum of
+// weights last. On one backend the same call twice gives the same bits, and so
+// does a batch entry computed alone; a dispatch.Engine left to choose may run the
+// second call elsewhere.
 //
 // # Environment
 //

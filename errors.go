@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Sentinels to decide on with errors.Is. Everything but ErrInvalid may make an
-// automatic choice fall back to another backend; ErrInvalid never does.
+// Sentinels to decide on with errors.Is. ErrInvalid and ErrClosed end a call; the
+// others let an automatic choice fall back to another backend.
 var (
 	// ErrInvalid: the caller's arguments are wrong; outputs are untouched.
 	ErrInvalid = errors.New("invalid argument")

@@ -74,14 +74,15 @@ type interval struct {
 }
 
 // overlaps reports whether two views share a byte. The spans decide almost
-// always; only views woven into one buffer are compared run by run.
+// always, and the period of their strides for views woven into one buffer in the
+// usual way; what is left is compared run by run.
 func overlaps(a, b Tensor) bool {
 	aLow, aHigh, ok := a.addresses()
 	if !ok {
 		return false
 	}
 	bLow, bHigh, ok := b.addresses()
-	if !ok || aHigh <= bLow || bHigh <= aLow {
+	if !ok || aHigh <= bLow || bHigh <= aLow || apart(a, b, aLow, bLow) {
 		return false
 	}
 	rows := append(a.rows(false), b.rows(true)...)
@@ -106,6 +107,49 @@ func overlaps(a, b Tensor) bool {
 		end[mine] = max(end[mine], r.high)
 	}
 	return false
+}
+
+// apart reports whether two views that start at aLow and bLow fill different
+// parts of a common period, as the parts of a packed [B, L, 4, H, D] buffer do: all
+// runs of a view then start at the same place modulo the greatest common divisor
+// of the strides between runs. False says nothing.
+func apart(a, b Tensor, aLow, bLow uintptr) bool {
+	aRun, aPeriod := a.runs()
+	bRun, bPeriod := b.runs()
+	period := gcd(aPeriod, bPeriod)
+	if period == 0 {
+		return false
+	}
+	ahead := bLow % period
+	ahead = (ahead + period - aLow%period) % period // of a, by b, within the period
+	return ahead >= aRun && ahead+bRun <= period
+}
+
+// runs returns the bytes of each longest run of neighbouring elements and the
+// greatest common divisor of the distances between runs, 0 if there is one run.
+func (t Tensor) runs() (run, period uintptr) {
+	order := []int{0, 1, 2, 3}
+	slices.SortFunc(order, func(a, b int) int { return abs(t.strides[a]) - abs(t.strides[b]) })
+	size := uintptr(t.dtype.Size())
+	run = size
+	for _, axis := range order {
+		stride := uintptr(abs(t.strides[axis])) * size
+		switch {
+		case t.shape[axis] == 1:
+		case stride <= run:
+			run += uintptr(t.shape[axis]-1) * stride
+		default:
+			period = gcd(period, stride)
+		}
+	}
+	return run, period
+}
+
+func gcd(a, b uintptr) uintptr {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func (t Tensor) base() uintptr {

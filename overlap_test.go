@@ -137,3 +137,35 @@ func TestOverlapAgainstBruteForce(t *testing.T) {
 	require.Greater(t, met, 500)
 	require.Less(t, met, 4500)
 }
+
+// TestPackedBuffersAreTold checks that the usual layouts of one buffer for all
+// operands are decided by their strides: run by run, such a call took longer to
+// check than to compute.
+func TestPackedBuffersAreTold(t *testing.T) {
+	const length, heads, dim = 1 << 10, 32, 64
+	shape, row := [4]int{1, heads, length, dim}, 4*heads*dim
+	buffer := NewFloat16(make([]uint16, length*row), length*row)
+	for name, part := range map[string]func(n int) Tensor{
+		"[L, 4, H, D]": func(n int) Tensor { return buffer.WithStrides(shape, [4]int{0, dim, row, 1}, n*heads*dim) },
+		"[L, H, 4, D]": func(n int) Tensor { return buffer.WithStrides(shape, [4]int{0, 4 * dim, row, 1}, n*dim) },
+		"[H, L, 4, D]": func(n int) Tensor { return buffer.WithStrides(shape, [4]int{0, length * 4 * dim, 4 * dim, 1}, n*dim) },
+		"backwards": func(n int) Tensor {
+			return buffer.WithStrides(shape, [4]int{0, dim, -row, 1}, (length-1)*row+n*heads*dim)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := range 4 {
+				for m := range 4 {
+					a, b := part(n), part(m)
+					aLow, _, _ := a.addresses()
+					bLow, _, _ := b.addresses()
+					require.Equal(t, n != m, apart(a, b, aLow, bLow), "parts %d and %d", n, m)
+				}
+			}
+			in, out := Inputs{Q: part(0), K: part(1), V: part(2)}, Outputs{O: part(3)}
+			require.Less(t, testing.AllocsPerRun(1, func() { _, _ = NewCall(Options{}, in, out) }), 20.0)
+			_, err := NewCall(Options{}, in, out)
+			require.NoError(t, err)
+		})
+	}
+}

@@ -22,6 +22,18 @@ type Operands struct {
 	LSE        bool  // the log-sum-exp is wanted
 }
 
+func (o Operands) validate() error {
+	for _, t := range []struct {
+		name string
+		got  DType
+	}{{"Q", o.Q}, {"K", o.K}, {"V", o.V}, {"O", o.O}, {"bias", o.Bias}} {
+		if !t.got.IsFloat() && (t.name != "bias" || t.got != NoType) {
+			return &TypeError{Arg: t.name, Got: t.got, Want: "f32, f16 or bf16"}
+		}
+	}
+	return nil
+}
+
 // Problem is all of a call but its data: sizes, options and storage types. It is
 // comparable, so that it can be the key of a cache. [NewCall] makes valid ones.
 type Problem struct {
@@ -30,8 +42,11 @@ type Problem struct {
 	Operands
 }
 
-// Validate reports the first option or size that is out of range.
+// Validate reports the first storage type, size or option that no call can have.
 func (p Problem) Validate() error {
+	if err := p.Operands.validate(); err != nil {
+		return err
+	}
 	sizes := []struct {
 		name     string
 		got, min int
@@ -64,19 +79,21 @@ func (p Problem) Fits(q Problem) bool {
 	return p == q
 }
 
-// Capacity returns p with its key length rounded up to a power of two, and its
-// query length too unless it is a short one. A loop whose keys grow by one then
-// asks for few different plans.
+// Capacity returns p with its batch and key length rounded up to powers of two, and
+// its query length too unless it is a short one. A loop whose keys grow by one, or a
+// server whose batches vary, then asks for few different plans.
 func (p Problem) Capacity() Problem {
-	p.KeyLen = roundUp(p.KeyLen)
+	p.Batch = roundUp(p.Batch, 1)
+	p.KeyLen = roundUp(p.KeyLen, 64)
 	if p.QueryLen > 16 {
-		p.QueryLen = roundUp(p.QueryLen)
+		p.QueryLen = roundUp(p.QueryLen, 64)
 	}
 	return p
 }
 
-func roundUp(n int) int {
-	size := 64
+// roundUp returns the smallest power of two that is at least n and least.
+func roundUp(n, least int) int {
+	size := least
 	for size < n && size < limit {
 		size *= 2
 	}

@@ -44,6 +44,29 @@ func TestFits(t *testing.T) {
 	}
 }
 
+func TestValidateChecksTypes(t *testing.T) {
+	require.NoError(t, baseProblem.Validate())
+	for arg, change := range map[string]func(*Problem, DType){
+		"Q":    func(p *Problem, t DType) { p.Q = t },
+		"K":    func(p *Problem, t DType) { p.K = t },
+		"V":    func(p *Problem, t DType) { p.V = t },
+		"O":    func(p *Problem, t DType) { p.O = t },
+		"bias": func(p *Problem, t DType) { p.Bias = t },
+	} {
+		for _, dtype := range []DType{NoType, Float32, Float16, BFloat16, Bool, 99} {
+			p := baseProblem
+			change(&p, dtype)
+			if dtype.IsFloat() || arg == "bias" && dtype == NoType {
+				require.NoError(t, p.Validate(), "%s %v", arg, dtype)
+				continue
+			}
+			var wrong *TypeError
+			require.ErrorAs(t, p.Validate(), &wrong, "%s %v", arg, dtype)
+			require.Equal(t, TypeError{Arg: arg, Got: dtype, Want: "f32, f16 or bf16"}, *wrong)
+		}
+	}
+}
+
 func TestCapacity(t *testing.T) {
 	p := baseProblem
 	plans := map[Problem]bool{}

@@ -34,7 +34,8 @@ type Tensor struct {
 }
 
 // NewFloat32 views data as a contiguous row-major tensor. Fewer than four sizes
-// are aligned right: (Lq, Lk) is [1, 1, Lq, Lk].
+// are aligned right: (Lq, Lk) is [1, 1, Lq, Lk]. Data may be longer than the sizes
+// say, as the buffer of a cache is; the rest is not looked at.
 func NewFloat32(data []float32, shape ...int) Tensor {
 	t := contiguous(Float32, shape)
 	t.f32 = data

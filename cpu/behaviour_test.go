@@ -123,3 +123,31 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestPanicsReachTheCaller breaks the contract of Run: the lengths change after
+// the call was checked. The panic must be one that the caller can recover.
+func TestPanicsReachTheCaller(t *testing.T) {
+	for _, lq := range []int{1, 100} {
+		for _, backend := range []attention.Backend{New(Options{Threads: 2}), NewReference()} {
+			call := makeCall(t, spec{shape: shape(2, 4, 4, lq, 1100, 16, 16), lengths: []int{1100, 1100}})
+			plan, err := backend.Plan(t.Context(), call.Problem)
+			require.NoError(t, err)
+			call.In.Lengths[0], call.In.Lengths[1] = 1<<20, 1<<20
+			call.In.K, call.In.V = call.In.K.Slice(attention.AxisSequence, 0, 1), call.In.V.Slice(attention.AxisSequence, 0, 1)
+			call.Problem.KeyLen = 1 << 20
+			value := func() (value any) {
+				defer func() { value = recover() }()
+				_ = plan.Run(t.Context(), call)
+				return nil
+			}()
+			var caught *workerPanic
+			require.IsType(t, caught, value, "%s lq=%d", backend.Name(), lq)
+			caught = value.(*workerPanic)
+			require.ErrorContains(t, caught, "out of range")
+			require.Regexp(t, `cpu\.\(\*worker\)\.main|cpu\.ReferenceRow`, string(caught.stack), "the stack is that of the goroutine")
+
+			fine := makeCall(t, spec{shape: shape(2, 4, 4, lq, 1100, 16, 16), lengths: []int{1100, 1100}})
+			require.NoError(t, plan.Run(t.Context(), fine), "the plan stays usable")
+		}
+	}
+}

@@ -9,12 +9,14 @@
 // range of keys. A unit yields a partial result (output, row maximum, row sum)
 // and partial results of the same rows are joined in the order of their keys.
 //
-//	schedule.go   units of work, the goroutines that take them, cancellation
+//	cut.go        how a call falls into units of work
+//	schedule.go   the goroutines that take units, cancellation
 //	block.go      one unit: the loop over key tiles
+//	rows.go       the rows of a unit, in panels, and the keys each may see
 //	tile.go       the two tile products, Q·Kᵀ and P·V
+//	score.go      scale, softcap, bias and mask of a score tile
 //	softmax.go    weights of a score tile under the running maximum
-//	score.go      scale, softcap, bias
-//	mask.go       masking of score tiles
+//	rescue.go     a goroutine's panic, brought to the caller
 //	partial.go    the partial result, its merge and its end
 //	convert.go    rows of any type and stride, widened to float32
 //	exp.go        exp and tanh in float32

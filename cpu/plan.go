@@ -50,8 +50,9 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 		return fmt.Errorf("cpu: run: %w", attention.ErrClosed)
 	}
 	j := p.jobs.Get().(*job)
-	defer p.jobs.Put(j)
-	if err := j.run(ctx, call); err != nil {
+	err := j.run(ctx, call)
+	p.jobs.Put(j) // not after a panic, which leaves it half done
+	if err != nil {
 		return fmt.Errorf("cpu: run: %w", err)
 	}
 	return nil

@@ -78,8 +78,10 @@ func (p *referencePlan) Run(ctx context.Context, call *attention.Call) error {
 	rows := int64(shape.Batch) * int64(shape.Heads) * int64(shape.QueryLen)
 	var next atomic.Int64
 	var workers sync.WaitGroup
+	var panics rescue
 	for range min(int64(runtime.GOMAXPROCS(0)), rows) {
 		workers.Go(func() {
+			defer panics.catch()
 			var row Row
 			for ctx.Err() == nil {
 				n := int(next.Add(1) - 1)
@@ -95,6 +97,7 @@ func (p *referencePlan) Run(ctx context.Context, call *attention.Call) error {
 		})
 	}
 	workers.Wait()
+	panics.rethrow()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("reference: run: %w", err)
 	}

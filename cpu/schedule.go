@@ -21,6 +21,7 @@ type job struct {
 	next    atomic.Int64 // the next unit to take
 	workers []*worker
 	running sync.WaitGroup
+	rescue  rescue
 
 	// With several key blocks, each unit has a slot for its partial, and each row
 	// block the number of units it still waits for.
@@ -52,6 +53,7 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 		j.running.Wait()
 	}
 	j.ctx, j.call = nil, nil // the pool must not keep the caller's tensors alive
+	j.rescue.rethrow()
 	return ctx.Err()
 }
 
@@ -90,6 +92,7 @@ func (j *job) slot(u unit, ofKeyBlock int) partial {
 func (w *worker) main() {
 	j := w.job
 	defer j.running.Done()
+	defer j.rescue.catch()
 	for j.ctx.Err() == nil {
 		n := int(j.next.Add(1) - 1)
 		if n >= j.units {

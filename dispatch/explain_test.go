@@ -77,6 +77,10 @@ func TestExplainNamed(t *testing.T) {
 	x = e.Explain(bad)
 	require.Empty(t, x.Chosen)
 	require.Contains(t, x.Reason, "dim is 0")
+
+	x = e.Explain(attention.Problem{Shape: problemOf(t, 3, 5).Shape})
+	require.Empty(t, x.Chosen)
+	require.Contains(t, x.Reason, "Q: dtype is none")
 }
 
 func TestExplainSlower(t *testing.T) {

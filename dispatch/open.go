@@ -48,7 +48,10 @@ func Open(ctx context.Context, opts ...Option) (*Engine, error) {
 		}
 	}
 	if err := e.adopt(list); err != nil {
-		return nil, err
+		if c.listed {
+			return nil, err // the caller's backends stay the caller's
+		}
+		return nil, errors.Join(err, closeAll(list))
 	}
 	return e, nil
 }

@@ -207,3 +207,23 @@ func TestOwnBackendsReportCancellation(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 2*time.Second)
 }
+
+// nameless is a backend whose name cannot be had.
+type nameless struct{ *fake }
+
+func (nameless) Name() string { panic("no name") }
+
+func TestOpenThatFailsClosesOnlyItsOwn(t *testing.T) {
+	quiet(t)
+	opened := newFake("gpu", 1)
+	withGPU(t, func() (attention.Backend, error) { return nameless{opened}, nil })
+	var panicked *PanicError
+	_, err := Open(t.Context())
+	require.ErrorAs(t, err, &panicked)
+	require.EqualValues(t, 1, opened.closed.Load())
+
+	given := newFake("given", 1)
+	_, err = Open(t.Context(), WithBackends(given, nameless{newFake("", 2)}))
+	require.ErrorAs(t, err, &panicked)
+	require.Zero(t, given.closed.Load(), "a backend of the caller's stays open")
+}

@@ -25,8 +25,9 @@ type config struct {
 const defaultPlanLimit = 64
 
 // WithBackends gives the backends explicitly, in order of preference between
-// those that are predicted to be equally fast. The engine closes them. Names
-// must differ. ATTN_BACKEND is not looked at.
+// those that are predicted to be equally fast. The engine closes them, unless
+// Open fails. Names must differ. A backend with a method Software() bool that
+// returns true counts as a software rasteriser. ATTN_BACKEND is not looked at.
 func WithBackends(list ...attention.Backend) Option {
 	return func(c *config) { c.backends, c.listed = list, true }
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/gl"
@@ -19,6 +20,8 @@ type Options struct {
 	// Debug asks for a debug context, whose messages become errors of the call
 	// that caused them.
 	Debug bool
+	// Sources puts the complete shader into the message of a CompileError.
+	Sources bool
 	// Kernel, unless KernelAuto, is used for every problem. For tests and tuning.
 	Kernel Kernel
 	// Context, if not nil, is used instead of a headless EGL context.
@@ -52,8 +55,7 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	b := &Backend{opt: opt, thread: startThread()}
 	err := b.thread.do(ctx, b.setUp)
 	if err != nil {
-		b.thread.stop()
-		return nil, err
+		return nil, errors.Join(err, b.thread.stop(func() error { return nil })) // setUp has cleaned up
 	}
 	return b, nil
 }
@@ -66,16 +68,17 @@ func (b *Backend) setUp() error {
 	}
 	info := b.c.Info()
 	b.limits = info.Limits
+	b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
 	b.info = Info{
 		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
-		MaxSharedBytes: info.Limits.MaxSharedBytes, MaxSSBOBytes: info.Limits.MaxSSBOBytes, MaxInvocations: info.Limits.MaxInvocations,
+		MaxSharedBytes: info.Limits.MaxSharedBytes, MaxSSBOBytes: b.limits.MaxSSBOBytes, MaxInvocations: info.Limits.MaxInvocations,
 	}
 	if b.opt.Debug {
 		if err := b.c.EnableDebug(b.note); err != nil {
 			return errors.Join(translate(err), b.tearDown())
 		}
 	}
-	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir))
+	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir), b.opt.Sources)
 	b.buffers = newBuffers(b.c)
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
 	if err != nil {
@@ -114,6 +117,26 @@ const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.
 // Supports reports whether the device computes p: its features, D and Dv up to
 // MaxDim, and one batch entry and KV head within the device's buffer limit.
 func (b *Backend) Supports(p attention.Problem) error {
+	if err := b.computes(p); err != nil {
+		return err
+	}
+	splits := b.variant(p).splits(p.KeyLen)
+	if largest := jobBytes(p, 1, 1).withPartials(splits).largest(); largest > b.limits.MaxSSBOBytes {
+		return &attention.UnsupportedError{
+			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes per batch entry and KV head", largest),
+			Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
+		}
+	}
+	if splits > maxGroups {
+		return &attention.UnsupportedError{
+			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
+		}
+	}
+	return nil
+}
+
+// computes reports whether there are kernels for p, whatever its lengths.
+func (b *Backend) computes(p attention.Problem) error {
 	if err := p.Missing(b.Name(), supported); err != nil {
 		return err
 	}
@@ -125,19 +148,14 @@ func (b *Backend) Supports(p attention.Problem) error {
 			return &attention.UnsupportedError{Backend: b.Name(), Feature: fmt.Sprintf("%s %d", width.name, width.n), Limit: fmt.Sprintf("at most %d", MaxDim)}
 		}
 	}
-	if largest := jobBytes(p, 1, 1).largest(); largest > b.limits.MaxSSBOBytes {
-		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes per batch entry and KV head", largest),
-			Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
-		}
-	}
 	return nil
 }
 
 // Plan compiles the kernels of p. A kernel that the driver refuses makes the error
-// a CompileError, which is an attention.ErrUnsupported.
+// a CompileError, which is an attention.ErrUnsupported. The lengths of p may be a
+// capacity beyond the device's buffers: what a call needs is checked when it runs.
 func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan, error) {
-	if err := p.Missing(b.Name(), supported); err != nil {
+	if err := b.computes(p); err != nil {
 		return nil, err
 	}
 	plan := &plan{backend: b, variant: b.variant(p)}
@@ -172,31 +190,19 @@ func (b *Backend) variant(p attention.Problem) Variant {
 	default:
 		kernel = KernelTiled
 	}
-	v := variantOf(kernel, p, Tile{}, false)
-	switch {
-	case b.opt.Tile != nil:
-		v.Tile = b.opt.Tile(v)
-	case kernel == KernelTiled:
-		v.Tile = tiledTile(v.Dim4, v.Value4)
-	case kernel == KernelRows:
-		v.Tile = rowsTile(rows)
-	case kernel == KernelDecode:
-		v.Tile = decodeTile(rows, v.Value4)
-	}
-	v.Partial = v.Tile.Split > 0
-	return v
+	return chosen(kernel, p, b.opt.Tile)
 }
 
-// Close releases the device. Plans made by it return attention.ErrClosed.
+// Close releases the device, after the work in progress. Plans made by it return
+// attention.ErrClosed. Closing twice does nothing.
 func (b *Backend) Close() error {
-	err := b.thread.do(context.Background(), b.tearDown)
-	b.thread.stop()
-	if errors.Is(err, attention.ErrClosed) {
-		return nil // closed before
-	}
-	return err
+	return b.thread.stop(b.tearDown)
 }
 
+// note keeps what a debug context calls a mistake. Drivers also chat about where
+// buffers lie and how they recompile.
 func (b *Backend) note(m gl.DebugMessage) {
-	b.messages = append(b.messages, fmt.Sprintf("%v", m))
+	if m.Type == "error" || m.Type == "undefined behaviour" {
+		b.messages = append(b.messages, fmt.Sprintf("%v", m))
+	}
 }

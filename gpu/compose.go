@@ -23,7 +23,8 @@ type location struct {
 
 // compose builds a shader from a kernel file of files: the version, the
 // workgroup size as literals (GLSL 4.30 takes nothing else there), the defines in
-// order of their names, then the file with each of its includes expanded once.
+// order of their names, then the file with each of its includes expanded once
+// and its UNROLL loops written out.
 func compose(files fs.FS, kernel string, local [3]int, defines map[string]string) (source, error) {
 	b := &composer{files: files, seen: map[string]bool{}}
 	b.add("(version)", 1, "#version 430 core")
@@ -34,7 +35,7 @@ func compose(files fs.FS, kernel string, local [3]int, defines map[string]string
 	if err := b.include(kernel, location{"(kernel)", 0}); err != nil {
 		return source{}, err
 	}
-	return source{text: b.text.String(), lines: b.lines}, nil
+	return unroll(source{text: b.text.String(), lines: b.lines}, defines)
 }
 
 type composer struct {

@@ -26,11 +26,13 @@ const (
 // job is the part of a call that the device's buffers hold at once.
 type job struct {
 	plan    *plan
+	variant Variant
 	problem attention.Problem // of this part
 	in      packed
 	splits  int
 	host    *scratch
 	lent    []gl.Buffer
+	texels  []gl.Texels
 }
 
 // run uploads, dispatches and downloads. It runs on the GL thread.
@@ -38,14 +40,17 @@ func (j *job) run(ctx context.Context) (err error) {
 	b := j.plan.backend
 	b.messages = b.messages[:0]
 	defer func() {
+		for _, view := range j.texels {
+			b.c.DeleteTexels(view)
+		}
 		for _, buffer := range j.lent {
 			b.buffers.put(buffer)
 		}
-		if glErr := b.c.Check("run " + j.plan.variant.String()); err == nil && glErr != nil {
+		if glErr := b.c.Check("run " + j.variant.String()); err == nil && glErr != nil {
 			err = translate(glErr)
 		}
 		if err == nil && len(b.messages) > 0 {
-			err = fmt.Errorf("gpu: %v: driver says: %s", j.plan.variant, b.messages[0])
+			err = fmt.Errorf("gpu: %v: driver says: %s", j.variant, b.messages[0])
 		}
 	}()
 	size := jobBytes(j.problem, j.problem.Batch, j.problem.KVHeads).withPartials(j.splits)
@@ -58,7 +63,7 @@ func (j *job) run(ctx context.Context) (err error) {
 		return err
 	}
 	partials := outputs
-	if j.plan.variant.Partial {
+	if j.variant.Partial {
 		if partials, err = j.reserve(size.partialOutput, size.partialStats, "partials"); err != nil {
 			return err
 		}
@@ -66,7 +71,7 @@ func (j *job) run(ctx context.Context) (err error) {
 	if err := j.dispatch(ctx, append(uploads, partials...)); err != nil {
 		return err
 	}
-	if j.plan.variant.Partial {
+	if j.variant.Partial {
 		if err := j.merge(ctx, partials, outputs); err != nil {
 			return err
 		}
@@ -74,11 +79,12 @@ func (j *job) run(ctx context.Context) (err error) {
 	return j.download(outputs, size)
 }
 
-// bound is a buffer at a storage binding.
+// bound is a buffer at a storage binding, or a view of it at a sampler's.
 type bound struct {
 	binding uint32
 	buffer  gl.Buffer
 	size    int64
+	texels  gl.Texels
 }
 
 func (j *job) buffer(binding uint32, size int64, label string) (bound, error) {
@@ -88,7 +94,7 @@ func (j *job) buffer(binding uint32, size int64, label string) (bound, error) {
 		return bound{}, err
 	}
 	j.lent = append(j.lent, buffer)
-	return bound{binding, buffer, size}, nil
+	return bound{binding: binding, buffer: buffer, size: size}, nil
 }
 
 func (j *job) upload() ([]bound, error) {
@@ -111,9 +117,26 @@ func (j *job) upload() ([]bound, error) {
 		if err := j.plan.backend.c.Write(b.buffer, 0, u.data); err != nil {
 			return nil, fmt.Errorf("gpu: upload of %s: %w", u.label, translate(err))
 		}
+		if err := j.sample(&b); err != nil {
+			return nil, fmt.Errorf("gpu: upload of %s: %w", u.label, translate(err))
+		}
 		list = append(list, b)
 	}
 	return list, nil
+}
+
+// sample makes the view of Q, K or V that the row-per-lane kernel reads.
+func (j *job) sample(b *bound) (err error) {
+	if j.variant.Kernel != KernelRows || b.binding > bindValues {
+		return nil
+	}
+	format := gl.TexelsFloat4
+	if b.binding == bindKeys && j.variant.K != attention.Float32 || b.binding == bindValues && j.variant.V != attention.Float32 {
+		format = gl.TexelsUint2
+	}
+	b.texels, err = j.plan.backend.c.CreateTexels(b.buffer, b.size, format)
+	j.texels = append(j.texels, b.texels)
+	return err
 }
 
 func (j *job) reserve(output, stats int64, label string) ([]bound, error) {
@@ -128,13 +151,12 @@ func (j *job) reserve(output, stats int64, label string) ([]bound, error) {
 	return []bound{o, s}, nil
 }
 
-// dispatch runs the kernel over the job in cuts of bounded time.
+// maxGroups is how many work groups every device takes along an axis.
+const maxGroups = 65535
+
+// dispatch runs the kernel over the job.
 func (j *job) dispatch(ctx context.Context, buffers []bound) error {
-	b, v, p := j.plan.backend, j.plan.variant, j.problem
-	prog, err := b.programs.get(v)
-	if err != nil {
-		return err
-	}
+	v, p := j.variant, j.problem
 	numbers := newParams(p, v)
 	numbers.split(v.Tile.Split, j.splits)
 	numbers.scores("bias", j.in.bias)
@@ -143,7 +165,18 @@ func (j *job) dispatch(ctx context.Context, buffers []bound) error {
 	if v.Kernel == KernelDecode {
 		walk.step = walk.rows // its work groups find their rows without a base
 	}
+	walk.groupsPerHead = j.groups(cut{heads: 1, rows: walk.step})[1]
 	walk.costPerRow = float64(p.FLOPs(int64(p.KeyLen)))
+	return j.walk(ctx, v, walk, numbers, buffers, j.groups)
+}
+
+// walk runs a variant over the job in cuts of bounded time.
+func (j *job) walk(ctx context.Context, v Variant, walk cutter, numbers params, buffers []bound, groups func(cut) [3]int) error {
+	b := j.plan.backend
+	prog, err := b.programs.get(v)
+	if err != nil {
+		return err
+	}
 	for {
 		c, more := walk.next(prog.pace.allowed())
 		if !more {
@@ -154,7 +187,7 @@ func (j *job) dispatch(ctx context.Context, buffers []bound) error {
 		}
 		numbers.ints["batch_base"], numbers.ints["kv_base"], numbers.ints["row_base"] = c.batch, c.head, c.row
 		start := time.Now()
-		if err := b.submit(prog, numbers, buffers, j.groups(c)); err != nil {
+		if err := b.submit(prog, numbers, buffers, groups(c)); err != nil {
 			return err
 		}
 		prog.pace.learn(walk.costPerRow*float64(c.rows*c.heads*c.batches), time.Since(start))
@@ -163,9 +196,9 @@ func (j *job) dispatch(ctx context.Context, buffers []bound) error {
 
 // groups returns the work groups of a cut along x, y and z.
 func (j *job) groups(c cut) [3]int {
-	tile, step := j.plan.variant.Tile, j.plan.variant.Tile.rowsPerGroup(j.plan.variant.Kernel)
+	tile, step := j.variant.Tile, j.variant.Tile.rowsPerGroup(j.variant.Kernel)
 	blocks := (c.rows + step - 1) / step
-	switch j.plan.variant.Kernel {
+	switch j.variant.Kernel {
 	case KernelDecode:
 		return [3]int{j.splits, c.heads * blocks, c.batches}
 	case KernelTiled:
@@ -176,27 +209,13 @@ func (j *job) groups(c cut) [3]int {
 
 // merge joins the partial results into the outputs.
 func (j *job) merge(ctx context.Context, partials, outputs []bound) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	b, p := j.plan.backend, j.problem
-	v := mergeOf(j.plan.variant)
-	prog, err := b.programs.get(v)
-	if err != nil {
-		return err
-	}
+	p, v := j.problem, mergeOf(j.variant)
 	numbers := newParams(p, v)
-	numbers.split(j.plan.variant.Tile.Split, j.splits)
-	buffers := append([]bound{{0, partials[0].buffer, partials[0].size}, {1, partials[1].buffer, partials[1].size}}, outputs...)
-	rows := p.QueryLen * p.Group()
-	const most = 65535 // work groups that every device takes along an axis
-	for row := 0; row < rows; row += most {
-		numbers.ints["row_base"] = row
-		if err := b.submit(prog, numbers, buffers, [3]int{min(rows-row, most), p.KVHeads, p.Batch}); err != nil {
-			return err
-		}
-	}
-	return nil
+	numbers.split(j.variant.Tile.Split, j.splits)
+	buffers := append([]bound{{binding: 0, buffer: partials[0].buffer, size: partials[0].size}, {binding: 1, buffer: partials[1].buffer, size: partials[1].size}}, outputs...)
+	walk := cutter{batches: p.Batch, heads: p.KVHeads, rows: p.QueryLen * p.Group(), step: 1, groupsPerHead: 1}
+	walk.costPerRow = 2 * float64(j.splits) * float64(p.ValueDim)
+	return j.walk(ctx, v, walk, numbers, buffers, func(c cut) [3]int { return [3]int{c.rows, c.heads, c.batches} })
 }
 
 // submit runs one dispatch and waits for it.
@@ -208,6 +227,10 @@ func (b *Backend) submit(prog *program, numbers params, buffers []bound, groups 
 	c.Use(prog.id)
 	errs := []error{c.BindUniform(prog.binding, b.uniforms, 0, int64(prog.size))}
 	for _, buffer := range buffers {
+		if buffer.texels != 0 {
+			c.BindTexels(buffer.binding, buffer.texels)
+			continue
+		}
 		errs = append(errs, c.BindStorage(buffer.binding, buffer.buffer, 0, buffer.size))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -16,11 +16,16 @@ type CompileError struct {
 	Stage   string // "compile" or "link"
 	Log     string // the driver's words, with lines mapped to shader files
 	Source  string // the complete shader
+	verbose bool
 }
 
-// Error names the variant and quotes the driver.
+// Error names the variant and quotes the driver; with Options.Sources the shader too.
 func (e *CompileError) Error() string {
-	return fmt.Sprintf("gpu: %s of %v failed: %s", e.Stage, e.Variant, e.Log)
+	s := fmt.Sprintf("gpu: %s of %v failed: %s", e.Stage, e.Variant, e.Log)
+	if e.verbose {
+		s += "\n" + e.Source
+	}
+	return s
 }
 
 // Is makes errors.Is(err, attention.ErrUnsupported) true.

@@ -235,6 +235,26 @@ func unpackLSE(t attention.Tensor, r region, src []byte, natural bool) {
 	}
 }
 
+// allFinite reports whether packed values hold neither NaN nor Inf.
+func allFinite(packed []byte, t attention.DType) bool {
+	mask := uint64(0x7f800000_7f800000) // the exponents of two float32
+	switch t {
+	case attention.Float16:
+		mask = 0x7c00_7c00_7c00_7c00
+	case attention.BFloat16:
+		mask = 0x7f80_7f80_7f80_7f80
+	}
+	carry := mask &^ (mask << 1) // the lowest bit of each exponent
+	signs := (mask << 1) &^ mask // the place above each exponent
+	for ; len(packed) >= 8; packed = packed[8:] {
+		// Adding 1 to an exponent of all ones carries into the sign's place.
+		if ((binary.LittleEndian.Uint64(packed)&mask)+carry)&signs != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func grow(scratch *[]byte, n int) []byte {
 	if cap(*scratch) < n {
 		*scratch = make([]byte, n)

@@ -55,6 +55,7 @@ type cut struct {
 // a work group, so that a cut changes no bits.
 type cutter struct {
 	batches, heads, rows, step int
+	groupsPerHead              int     // work groups along y; heads and batches keep to maxGroups
 	costPerRow                 float64 // floating-point operations
 	at                         cut
 	done                       bool
@@ -66,16 +67,20 @@ func (w *cutter) next(allowed float64) (cut, bool) {
 		return cut{}, false
 	}
 	rows := int(min(allowed/w.costPerRow, 1e15)) // affordable
+	if w.rows/w.step >= maxGroups {
+		rows = min(rows, maxGroups*w.step)
+	}
+	mostHeads := max(maxGroups/w.groupsPerHead, 1)
 	c := w.at
 	c.batches, c.heads, c.rows = 1, 1, w.rows-c.row
 	switch {
 	case c.row > 0 || rows < w.rows:
 		c.rows = min(c.rows, max(rows/w.step, 1)*w.step)
-	case c.head > 0 || rows/w.rows < w.heads:
-		c.heads = min(w.heads-c.head, max(rows/w.rows, 1))
+	case c.head > 0 || rows/w.rows < w.heads || mostHeads < w.heads:
+		c.heads = min(w.heads-c.head, max(rows/w.rows, 1), mostHeads)
 	default:
 		c.heads = w.heads
-		c.batches = min(w.batches-c.batch, max(rows/w.rows/w.heads, 1))
+		c.batches = min(w.batches-c.batch, max(rows/w.rows/w.heads, 1), maxGroups)
 	}
 	w.advance(c)
 	return c, true

@@ -42,9 +42,10 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 		host = new(scratch)
 	}
 	defer p.scratch.Put(host)
-	splits := p.splits(problem)
+	splits := p.variant.splits(problem.KeyLen)
 	for _, r := range jobs(problem, splits, p.backend.limits.MaxSSBOBytes) {
-		j := &job{plan: p, problem: part(problem, r), in: pack(call, r, host), splits: splits, host: host}
+		j := &job{plan: p, variant: p.variant, problem: part(problem, r), in: pack(call, r, host), splits: splits, host: host}
+		j.variant.Guarded = p.variant.Kernel == KernelRows && !allFinite(j.in.v, problem.V)
 		if err := p.backend.thread.do(ctx, func() error { return j.run(ctx) }); err != nil {
 			return err
 		}
@@ -55,14 +56,6 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 		}
 	}
 	return nil
-}
-
-// splits returns the number of partial results of each row.
-func (p *plan) splits(problem attention.Problem) int {
-	if !p.variant.Partial {
-		return 1
-	}
-	return (problem.KeyLen + p.variant.Tile.Split - 1) / p.variant.Tile.Split
 }
 
 // fillEmpty writes what rows without any key give: 0 and -Inf.

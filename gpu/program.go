@@ -22,15 +22,16 @@ type program struct {
 
 // programs compiles variants once and keeps them. It is used on the GL thread only.
 type programs struct {
-	c      *gl.Context
-	disk   *binaryCache
-	pace   pace // of a program that has not run yet
-	made   map[Variant]*program
-	failed map[Variant]error // a driver that refused once is not asked again
+	c       *gl.Context
+	disk    *binaryCache
+	pace    pace // of a program that has not run yet
+	verbose bool // errors carry the shader
+	made    map[Variant]*program
+	failed  map[Variant]error // a driver that refused once is not asked again
 }
 
-func newPrograms(c *gl.Context, disk *binaryCache) *programs {
-	return &programs{c: c, disk: disk, pace: newPace(c.Info().Software), made: map[Variant]*program{}, failed: map[Variant]error{}}
+func newPrograms(c *gl.Context, disk *binaryCache, verbose bool) *programs {
+	return &programs{c: c, disk: disk, verbose: verbose, pace: newPace(c.Info().Software), made: map[Variant]*program{}, failed: map[Variant]error{}}
 }
 
 // get returns the program of v, compiled now if it must be.
@@ -86,7 +87,7 @@ func (p *programs) compile(v Variant, src source) (gl.Program, error) {
 	if err != nil {
 		var refused *gl.CompileError
 		if errors.As(err, &refused) {
-			return 0, &CompileError{Variant: v, Stage: refused.Stage, Log: src.locate(refused.Log), Source: src.text}
+			return 0, &CompileError{Variant: v, Stage: refused.Stage, Log: src.locate(refused.Log), Source: src.text, verbose: p.verbose}
 		}
 		return 0, fmt.Errorf("gpu: %v: %w", v, translate(err))
 	}

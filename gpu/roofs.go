@@ -3,9 +3,10 @@ package gpu
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/glattn/attention/gpu/shaders"
+	"github.com/glattn/attention/internal/gl"
 )
 
 // Roofs are rates measured on the device: what no kernel can exceed.
@@ -85,7 +86,11 @@ func (b *Backend) measureRead(ctx context.Context, roofs *Roofs) error {
 		size = min(size, 128<<20)
 	}
 	roofs.ReadBufferMB = int(size >> 20)
-	return b.probe("probe/roof_read.comp", size, func(run func(groups, loops int) (time.Duration, error)) error {
+	probe := "probe/roof_read.comp"
+	if b.info.Software {
+		probe += " texels"
+	}
+	return b.probe(probe, size, func(run func(groups, loops int) (time.Duration, error)) error {
 		groups := int(size / 16 / roofThreads / roofLoads)
 		best := time.Duration(0)
 		for range 6 {
@@ -107,23 +112,21 @@ func (b *Backend) measureRead(ctx context.Context, roofs *Roofs) error {
 }
 
 // probe compiles a roof probe, gives it a buffer of size bytes and a way to run it.
-func (b *Backend) probe(file string, size int64, measure func(run func(groups, loops int) (time.Duration, error)) error) error {
-	src, err := compose(shaders.Sources, file, [3]int{roofThreads, 1, 1}, map[string]string{
-		"THREADS": fmt.Sprint(roofThreads), "STEPS": fmt.Sprint(roofSteps), "LOADS": fmt.Sprint(roofLoads),
-	})
+func (b *Backend) probe(name string, size int64, measure func(run func(groups, loops int) (time.Duration, error)) error) error {
+	src, err := probeSource(name)
 	if err != nil {
 		return err
 	}
 	id, err := b.c.CompileCompute(src.text)
 	if err != nil {
-		return fmt.Errorf("gpu: %s: %w", file, translate(err))
+		return fmt.Errorf("gpu: %s: %w", name, translate(err))
 	}
 	defer b.c.DeleteProgram(id)
 	prog := &program{id: id}
 	if prog.binding, prog.size, prog.offsets, err = b.c.UniformBlock(id, "Probe"); err != nil {
-		return fmt.Errorf("gpu: %s: %w", file, translate(err))
+		return fmt.Errorf("gpu: %s: %w", name, translate(err))
 	}
-	buffer, err := b.buffers.get(size, file)
+	buffer, err := b.buffers.get(size, name)
 	if err != nil {
 		return err
 	}
@@ -131,10 +134,18 @@ func (b *Backend) probe(file string, size int64, measure func(run func(groups, l
 	if err := b.c.ClearBuffer(buffer, 0, size, 0x3f800000); err != nil {
 		return translate(err)
 	}
+	source := bound{binding: 0, buffer: buffer, size: size}
+	if strings.HasSuffix(name, "texels") {
+		if source.texels, err = b.c.CreateTexels(buffer, size, gl.TexelsFloat4); err != nil {
+			return translate(err)
+		}
+		defer b.c.DeleteTexels(source.texels)
+	}
+	sink := bound{binding: 3, buffer: buffer, size: minBuffer}
 	return measure(func(groups, loops int) (time.Duration, error) {
 		numbers := params{ints: map[string]int{"loops": loops}}
 		start := time.Now()
-		err := b.submit(prog, numbers, []bound{{0, buffer, size}}, [3]int{groups, 1, 1})
+		err := b.submit(prog, numbers, []bound{source, sink}, [3]int{groups, 1, 1})
 		return time.Since(start), err
 	})
 }

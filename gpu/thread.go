@@ -16,6 +16,8 @@ type thread struct {
 	closed chan struct{} // closed by stop: no more work is taken
 	ended  chan struct{} // closed when the goroutine has returned
 	once   sync.Once
+	last   func() error // what stop runs; written before closed is closed
+	err    error        // of last; written before ended is closed
 }
 
 type task struct {
@@ -33,6 +35,7 @@ func startThread() *thread {
 			case work := <-t.queue:
 				work.done <- protect(work.run)
 			case <-t.closed:
+				t.err = protect(t.last)
 				return
 			}
 		}
@@ -57,10 +60,20 @@ func (t *thread) do(ctx context.Context, f func() error) error {
 	}
 }
 
-// stop ends the thread after the work in progress.
-func (t *thread) stop() {
-	t.once.Do(func() { close(t.closed) })
+// stop ends the thread after the work in progress, with last as the last thing run
+// on it, so that no work can meet what last tears down. Only the first stop runs
+// its function and returns its error.
+func (t *thread) stop(last func() error) (err error) {
+	first := false
+	t.once.Do(func() {
+		first, t.last = true, last
+		close(t.closed)
+	})
 	<-t.ended
+	if first {
+		err = t.err
+	}
+	return err
 }
 
 // protect turns a panic into an error, so that a bug here never ends the process

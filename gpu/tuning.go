@@ -57,7 +57,7 @@ func (t Tile) defines(v Variant) map[string]string {
 			"COLUMN_BLOCKS": t.ColumnBlocks, "CHUNK": t.Chunk, "VALUE_CHUNK": t.ValueChunk, "SHARED_VEC4S": t.sharedVec4s(),
 		}
 	case KernelRows:
-		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys}
+		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys, "QUERY_VEC4S": v.Dim4, "VALUE_VEC4S": v.Value4}
 	case KernelDecode:
 		n = map[string]int{
 			"THREADS": t.ThreadsX, "ROWS": t.Rows, "BLOCK_KEYS": t.Keys, "COLUMNS": t.Columns,
@@ -71,7 +71,7 @@ func (t Tile) defines(v Variant) map[string]string {
 		d[name] = strconv.Itoa(value)
 	}
 	if v.Kernel == KernelRows {
-		d["RESULT_ACCUMULATES"] = ""
+		d["TEXELS"] = ""
 	}
 	return d
 }
@@ -105,12 +105,27 @@ func tiledTile(dim4, value4 int) Tile {
 
 // rowsTile returns the tile of the row-per-lane kernel for a number of rows per
 // KV head. Eight lanes fill a 256-bit vector, the native width of llvmpipe.
+//
+// Keys are split because llvmpipe silently ends the loops of an invocation after
+// 65535 iterations in all (LP_MAX_TGSI_LOOP_ITERATIONS): a split of 1024 keys takes
+// 37000 at the widest D and Dv.
 func rowsTile(rows int) Tile {
-	t := Tile{ThreadsX: 8, ThreadsY: 1, Rows: 4, Keys: 8}
+	t := Tile{ThreadsX: 8, ThreadsY: 1, Rows: 4, Keys: 8, Split: 1024}
 	if rows <= 8 {
 		t.Rows = 1
 	}
 	return t
+}
+
+// rowsCapacity rounds the vec4s of a width up to the few sizes of private arrays
+// that the row-per-lane kernel is compiled for.
+func rowsCapacity(n int) int {
+	for _, size := range []int{4, 16, 32, 64} {
+		if n <= size {
+			return size
+		}
+	}
+	return vec4s(MaxDim)
 }
 
 // decodeTile returns the tile of the decode kernel.

@@ -41,13 +41,14 @@ func (k Kernel) String() string {
 // cache. Causal masks and windows are numbers, so they make no variants.
 type Variant struct {
 	Kernel   Kernel
-	Dim4     int // D and Dv in vec4s; 0 where the kernel takes them as numbers
+	Dim4     int // D and Dv in vec4s; for KernelRows what they are rounded up to
 	Value4   int
 	K, V     attention.DType
 	BoolMask bool
 	Bias     bool
 	Softcap  bool
 	Partial  bool // writes partial results for the merge
+	Guarded  bool // KernelRows: V holds NaN or Inf, which masked keys must not leak
 	Tile     Tile
 }
 
@@ -57,8 +58,9 @@ func variantOf(k Kernel, p attention.Problem, tile Tile, partial bool) Variant {
 		Kernel: k, K: p.K, V: p.V, Tile: tile, Partial: partial,
 		BoolMask: p.Masked, Bias: p.Bias != attention.NoType, Softcap: p.Softcap > 0,
 	}
-	if k != KernelRows {
-		v.Dim4, v.Value4 = vec4s(p.Dim), vec4s(p.ValueDim)
+	v.Dim4, v.Value4 = vec4s(p.Dim), vec4s(p.ValueDim)
+	if k == KernelRows {
+		v.Dim4, v.Value4 = rowsCapacity(v.Dim4), rowsCapacity(v.Value4)
 	}
 	return v
 }
@@ -66,6 +68,14 @@ func variantOf(k Kernel, p attention.Problem, tile Tile, partial bool) Variant {
 // mergeOf returns the variant that joins the partial results of v.
 func mergeOf(v Variant) Variant {
 	return Variant{Kernel: kernelMerge, Bias: v.Bias, Softcap: v.Softcap, Tile: Tile{ThreadsX: 64, ThreadsY: 1}}
+}
+
+// splits returns the number of partial results of each row over so many keys.
+func (v Variant) splits(keys int) int {
+	if !v.Partial {
+		return 1
+	}
+	return (keys + v.Tile.Split - 1) / v.Tile.Split
 }
 
 // String is the variant's name in logs, labels, caches and records, such as
@@ -98,6 +108,7 @@ func (v Variant) flags() []flag {
 		{v.Bias, "bias", "SCORE_BIAS"},
 		{v.Softcap, "softcap", "SCORE_SOFTCAP"},
 		{v.Partial, "partial", "PARTIAL"},
+		{v.Guarded, "guarded", "VALUES_GUARDED"},
 	}
 }
 

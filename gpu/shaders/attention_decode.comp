@@ -53,7 +53,7 @@ void load_queries(Rows rows) {
 		vec4 q = vec4(0.0);
 		if (row < rows.end) {
 			int head = rows.batch * heads + row_head(rows.kv_head, row);
-			q = q_data[head * q_pitch + row_query(row) * DIM4 + e % DIM4] * scale;
+			q = load_query(head * q_pitch + row_query(row) * DIM4 + e % DIM4) * scale;
 		}
 		sh_query[e] = q;
 	}
@@ -67,14 +67,14 @@ void tile_scores(Rows rows, int first_key, int end_key) {
 	for (int pass = 0; pass < BLOCK_KEYS / KEYS_PER_PASS; pass++) {
 		int j = first_key + pass * KEYS_PER_PASS + t / LANES;
 		float part[ROWS];
-		for (int r = 0; r < ROWS; r++) part[r] = 0.0;
+		UNROLL for (int r = 0; r < ROWS; r++) part[r] = 0.0;
 		if (j < end_key) {
 			for (int d = lane; d < DIM4; d += LANES) {
 				vec4 key = load_key(keys + j * DIM4 + d);
-				for (int r = 0; r < ROWS; r++) part[r] += dot(sh_query[r * DIM4 + d], key);
+				UNROLL for (int r = 0; r < ROWS; r++) part[r] += dot(sh_query[r * DIM4 + d], key);
 			}
 		}
-		for (int r = 0; r < ROWS; r++) sh_part[r * THREADS + t] = part[r];
+		UNROLL for (int r = 0; r < ROWS; r++) sh_part[r * THREADS + t] = part[r];
 		memoryBarrierShared();
 		barrier();
 		for (int e = t; e < ROWS * KEYS_PER_PASS; e += THREADS) {
@@ -97,20 +97,101 @@ void tile_scores(Rows rows, int first_key, int end_key) {
 	}
 }
 
+// The running softmax of the row that this thread helps to weigh, and the
+// accumulators of the columns that it owns.
+float row_max;
+float row_sum; // of this thread's keys; joined at the end
+vec4 acc[ROWS][COLUMNS];
+
+int softmax_row() { return int(gl_LocalInvocationIndex) / ROW_LANES; }
+int softmax_lane() { return int(gl_LocalInvocationIndex) % ROW_LANES; }
+int value_column() { return int(gl_LocalInvocationIndex) % COLUMN_LANES; }
+int key_group() { return int(gl_LocalInvocationIndex) / COLUMN_LANES; }
+
+// weigh_tile turns the scores of the tile into weights and leaves in sh_decay what
+// the sums so far are multiplied by.
+void weigh_tile() {
+	int row = softmax_row();
+	int lane = softmax_lane();
+	float highest = row_max;
+	for (int k = lane; k < BLOCK_KEYS; k += ROW_LANES) highest = max(highest, sh_score[row * SCORE_PITCH + k]);
+	sh_part[row * ROW_LANES + lane] = highest;
+	memoryBarrierShared();
+	barrier();
+	for (int x = 0; x < ROW_LANES; x++) highest = max(highest, sh_part[row * ROW_LANES + x]);
+	float decay = highest == row_max ? 1.0 : softmax_exp(row_max - highest);
+	row_max = highest;
+	row_sum *= decay;
+	if (lane == 0) sh_decay[row] = decay;
+	for (int k = lane; k < BLOCK_KEYS; k += ROW_LANES) {
+		float weight = softmax_weight(sh_score[row * SCORE_PITCH + k], row_max);
+		row_sum += weight;
+		sh_score[row * SCORE_PITCH + k] = weight;
+	}
+	memoryBarrierShared();
+	barrier();
+}
+
+// add_values adds weight·value of count keys from first_key to the accumulators.
+void add_values(Rows rows, int first_key, int count) {
+	int values = (rows.batch * kv_heads + rows.kv_head) * v_pitch;
+	UNROLL for (int r = 0; r < ROWS; r++)
+		UNROLL for (int c = 0; c < COLUMNS; c++) acc[r][c] *= sh_decay[r];
+	for (int k = key_group(); k < count; k += KEY_GROUPS) {
+		UNROLL for (int c = 0; c < COLUMNS; c++) {
+			int v = value_column() + COLUMN_LANES * c;
+			vec4 value = vec4(0.0);
+			if (v < VALUE_DIM4) value = load_value(values + (first_key + k) * VALUE_DIM4 + v);
+			if (is_finite(value)) {
+				UNROLL for (int r = 0; r < ROWS; r++) acc[r][c] += sh_score[r * SCORE_PITCH + k] * value;
+			} else { // 0·NaN must not leak from masked keys
+				UNROLL for (int r = 0; r < ROWS; r++) {
+					float weight = sh_score[r * SCORE_PITCH + k];
+					if (!weight_masked(weight)) acc[r][c] += weight * value;
+				}
+			}
+		}
+	}
+	barrier(); // the next tile overwrites the weights
+}
+
+// store_rows joins the sums of the lanes and the accumulators of the key groups.
+void store_rows(Rows rows) {
+	int row = softmax_row();
+	sh_part[row * ROW_LANES + softmax_lane()] = row_sum;
+	memoryBarrierShared();
+	barrier();
+	if (softmax_lane() == 0) {
+		float sum = 0.0;
+		for (int x = 0; x < ROW_LANES; x++) sum += sh_part[row * ROW_LANES + x];
+		sh_decay[row] = sum;
+		if (rows.first + row < rows.end)
+			result_stats(result_row(rows.batch, rows.kv_head, rows.first + row, rows.split), row_max, sum);
+	}
+	UNROLL for (int r = 0; r < ROWS; r++) {
+		UNROLL for (int c = 0; c < COLUMNS; c++) {
+			memoryBarrierShared();
+			barrier();
+			sh_join[key_group() * COLUMN_LANES + value_column()] = acc[r][c];
+			memoryBarrierShared();
+			barrier();
+			int v = value_column() + COLUMN_LANES * c;
+			if (key_group() == 0 && v < VALUE_DIM4 && rows.first + r < rows.end) {
+				vec4 sum = vec4(0.0);
+				for (int g = 0; g < KEY_GROUPS; g++) sum += sh_join[g * COLUMN_LANES + value_column()];
+				int at = result_row(rows.batch, rows.kv_head, rows.first + r, rows.split);
+				o_data[at * VALUE_DIM4 + v] = sum * result_scale(sh_decay[r]);
+			}
+		}
+	}
+}
+
 void main() {
 	Rows rows = this_rows();
-	int t = int(gl_LocalInvocationIndex);
-	int row = t / ROW_LANES; // in the softmax
-	int row_lane = t % ROW_LANES;
-	int column = t % COLUMN_LANES; // in the values
-	int key_group = t / COLUMN_LANES;
-	int values = (rows.batch * kv_heads + rows.kv_head) * v_pitch;
-
-	float row_max = ROW_MAX_NONE;
-	float row_sum = 0.0; // of this thread's keys; joined at the end
-	vec4 acc[ROWS][COLUMNS];
-	for (int r = 0; r < ROWS; r++)
-		for (int c = 0; c < COLUMNS; c++) acc[r][c] = vec4(0.0);
+	row_max = ROW_MAX_NONE;
+	row_sum = 0.0;
+	UNROLL for (int r = 0; r < ROWS; r++)
+		UNROLL for (int c = 0; c < COLUMNS; c++) acc[r][c] = vec4(0.0);
 	load_queries(rows);
 	memoryBarrierShared();
 	barrier();
@@ -120,70 +201,8 @@ void main() {
 	range.y = min(range.y, (rows.split + 1) * split_len);
 	for (int first_key = range.x / BLOCK_KEYS * BLOCK_KEYS; first_key < range.y; first_key += BLOCK_KEYS) {
 		tile_scores(rows, first_key, range.y);
-
-		float highest = row_max;
-		for (int k = row_lane; k < BLOCK_KEYS; k += ROW_LANES) highest = max(highest, sh_score[row * SCORE_PITCH + k]);
-		sh_part[t] = highest;
-		memoryBarrierShared();
-		barrier();
-		for (int x = 0; x < ROW_LANES; x++) highest = max(highest, sh_part[row * ROW_LANES + x]);
-		float decay = highest == row_max ? 1.0 : softmax_exp(row_max - highest);
-		row_max = highest;
-		row_sum *= decay;
-		if (row_lane == 0) sh_decay[row] = decay;
-		for (int k = row_lane; k < BLOCK_KEYS; k += ROW_LANES) {
-			float weight = softmax_weight(sh_score[row * SCORE_PITCH + k], row_max);
-			row_sum += weight;
-			sh_score[row * SCORE_PITCH + k] = weight;
-		}
-		memoryBarrierShared();
-		barrier();
-
-		for (int r = 0; r < ROWS; r++)
-			for (int c = 0; c < COLUMNS; c++) acc[r][c] *= sh_decay[r];
-		int end = min(BLOCK_KEYS, range.y - first_key);
-		for (int k = key_group; k < end; k += KEY_GROUPS) {
-			for (int c = 0; c < COLUMNS; c++) {
-				int v = column + COLUMN_LANES * c;
-				if (v >= VALUE_DIM4) continue;
-				vec4 value = load_value(values + (first_key + k) * VALUE_DIM4 + v);
-				if (is_finite(value)) {
-					for (int r = 0; r < ROWS; r++) acc[r][c] += sh_score[r * SCORE_PITCH + k] * value;
-				} else { // 0·NaN must not leak from masked keys
-					for (int r = 0; r < ROWS; r++) {
-						float weight = sh_score[r * SCORE_PITCH + k];
-						if (!weight_masked(weight)) acc[r][c] += weight * value;
-					}
-				}
-			}
-		}
-		barrier();
+		weigh_tile();
+		add_values(rows, first_key, min(BLOCK_KEYS, range.y - first_key));
 	}
-
-	sh_part[t] = row_sum;
-	memoryBarrierShared();
-	barrier();
-	row_sum = 0.0;
-	for (int x = 0; x < ROW_LANES; x++) row_sum += sh_part[row * ROW_LANES + x];
-	if (row_lane == 0) {
-		sh_decay[row] = row_sum;
-		if (rows.first + row < rows.end)
-			result_stats(result_row(rows.batch, rows.kv_head, rows.first + row, rows.split), row_max, row_sum);
-	}
-	for (int r = 0; r < ROWS; r++) {
-		for (int c = 0; c < COLUMNS; c++) {
-			memoryBarrierShared();
-			barrier();
-			sh_join[key_group * COLUMN_LANES + column] = acc[r][c];
-			memoryBarrierShared();
-			barrier();
-			int v = column + COLUMN_LANES * c;
-			if (key_group == 0 && v < VALUE_DIM4 && rows.first + r < rows.end) {
-				vec4 sum = vec4(0.0);
-				for (int g = 0; g < KEY_GROUPS; g++) sum += sh_join[g * COLUMN_LANES + column];
-				int at = result_row(rows.batch, rows.kv_head, rows.first + r, rows.split);
-				o_data[at * VALUE_DIM4 + v] = sum * result_scale(sh_decay[r]);
-			}
-		}
-	}
+	store_rows(rows);
 }

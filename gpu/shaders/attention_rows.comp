@@ -1,11 +1,12 @@
 // The kernel for software rasterisers, where an invocation is a SIMD lane of the
-// CPU: no shared memory, no barriers, and keys at addresses that all lanes share.
-// Each invocation owns ROWS rows and passes over the keys KEYS at a time. D and Dv
-// are numbers, not defines, and loops stay loops: the time to compile is what a
+// CPU: no shared memory and no barriers. Each invocation owns ROWS rows and passes
+// over the keys KEYS at a time. D and Dv are numbers, bounded by QUERY_VEC4S and
+// VALUE_VEC4S, and the loops over them stay loops: the time to compile is what a
 // user of a software rasteriser waits for.
 //
-// The accumulators stand in the output itself, since arrays indexed by a loop
-// variable would cost more; they are brought to the unit of the row at the end.
+// Queries and accumulators are private arrays, which such devices index cheaply.
+// With VALUES_GUARDED, V holds NaN or Inf somewhere and masked keys are skipped;
+// the host looks, since every branch is executed for all lanes.
 #include "params.glsl"
 #include "rows.glsl"
 #include "mask.glsl"
@@ -14,98 +15,126 @@
 #include "tensors.glsl"
 #include "result.glsl"
 
-void main() {
-	int batch = batch_base + int(gl_WorkGroupID.z);
-	int split = int(gl_WorkGroupID.y) % splits;
-	int kv_head = kv_base + int(gl_WorkGroupID.y) / splits;
-	int block_row = row_base + int(gl_WorkGroupID.x) * LANES * ROWS;
-	int first_row = block_row + int(gl_LocalInvocationIndex) * ROWS;
-	ivec2 sequence = sequences[batch];
-	int keys = (batch * kv_heads + kv_head) * k_pitch;
-	int values = (batch * kv_heads + kv_head) * v_pitch;
+struct Lane {
+	int batch;
+	int kv_head;
+	int split;
+	int first_row;
+	int last_row; // of the KV head
+	ivec2 sequence;
+};
 
-	int last_row = row_count() - 1;
-	int query_at[ROWS];
-	int acc_at[ROWS];
-	ivec2 row_range[ROWS];
-	float row_max[ROWS];
-	float row_sum[ROWS];
-	for (int r = 0; r < ROWS; r++) {
-		int row = min(first_row + r, last_row); // rows past the end repeat the last one and are not written
-		query_at[r] = (batch * heads + row_head(kv_head, row)) * q_pitch + row_query(row) * dim4;
-		acc_at[r] = result_row(batch, kv_head, row, split) * value_dim4;
-		row_range[r] = mask_range(sequence, row_query(row), row_query(row) + 1);
+// The running softmax of this lane's rows, and where they stand.
+int result_at[ROWS];
+vec4 query[ROWS * QUERY_VEC4S];
+vec4 acc[ROWS * VALUE_VEC4S];
+ivec2 row_range[ROWS];
+float row_max[ROWS];
+float row_sum[ROWS];
+float decay[ROWS];
+float weight[ROWS][KEYS]; // scores first
+
+void start_rows(Lane lane) {
+	UNROLL for (int r = 0; r < ROWS; r++) {
+		int row = min(lane.first_row + r, lane.last_row); // rows past the end repeat the last one and are not written
+		int from = (lane.batch * heads + row_head(lane.kv_head, row)) * q_pitch + row_query(row) * dim4;
+		for (int d = 0; d < dim4; d++) query[r * QUERY_VEC4S + d] = load_query(from + d) * scale;
+		for (int c = 0; c < value_dim4; c++) acc[r * VALUE_VEC4S + c] = vec4(0.0);
+		result_at[r] = result_row(lane.batch, lane.kv_head, row, lane.split);
+		row_range[r] = mask_range(lane.sequence, row_query(row), row_query(row) + 1);
 		row_max[r] = ROW_MAX_NONE;
 		row_sum[r] = 0.0;
-		if (first_row + r <= last_row) {
-			for (int c = 0; c < value_dim4; c++) o_data[acc_at[r] + c] = vec4(0.0);
+	}
+}
+
+// multiply_keys computes the products of the rows and KEYS keys.
+void multiply_keys(Lane lane, int key) {
+	int keys = (lane.batch * kv_heads + lane.kv_head) * k_pitch;
+	// Loads past the end are harmless: samplers stay inside the buffer, and the mask drops what they give.
+	UNROLL for (int r = 0; r < ROWS; r++)
+		UNROLL for (int k = 0; k < KEYS; k++) weight[r][k] = 0.0;
+	for (int d = 0; d < dim4; d++) {
+		vec4 part[ROWS];
+		UNROLL for (int r = 0; r < ROWS; r++) part[r] = query[r * QUERY_VEC4S + d];
+		UNROLL for (int k = 0; k < KEYS; k++) {
+			vec4 key_part = load_key(keys + (key + k) * dim4 + d);
+			UNROLL for (int r = 0; r < ROWS; r++) weight[r][k] += dot(part[r], key_part);
 		}
 	}
+}
+
+// weigh turns the products of one row into weights and rescales its sum.
+void weigh(Lane lane, int r, int key, int end_key, bool full) {
+	int row = min(lane.first_row + r, lane.last_row);
+	int i = row_query(row);
+	int head = row_head(lane.kv_head, row);
+	float highest = row_max[r];
+	UNROLL for (int k = 0; k < KEYS; k++) {
+		bool keep = full || (key + k < end_key && mask_keep(row_range[r], lane.batch, head, i, key + k));
+		float s = uintBitsToFloat(MASKED_BITS);
+		if (keep) s = score_final(weight[r][k], lane.batch, head, i, key + k);
+		weight[r][k] = s;
+		highest = max(highest, s);
+	}
+	decay[r] = highest == row_max[r] ? 1.0 : softmax_exp(row_max[r] - highest);
+	row_max[r] = highest;
+	row_sum[r] *= decay[r];
+	UNROLL for (int k = 0; k < KEYS; k++) {
+		weight[r][k] = softmax_weight(weight[r][k], highest);
+		row_sum[r] += weight[r][k];
+	}
+}
+
+void multiply_values(Lane lane, int key) {
+	int values = (lane.batch * kv_heads + lane.kv_head) * v_pitch;
+	for (int c = 0; c < value_dim4; c++) {
+		vec4 sum[ROWS];
+		UNROLL for (int r = 0; r < ROWS; r++) sum[r] = acc[r * VALUE_VEC4S + c] * decay[r];
+		UNROLL for (int k = 0; k < KEYS; k++) {
+			vec4 value = load_value(values + (key + k) * value_dim4 + c);
+			UNROLL for (int r = 0; r < ROWS; r++) {
+#ifdef VALUES_GUARDED
+				if (!weight_masked(weight[r][k])) sum[r] += weight[r][k] * value;
+#else
+				sum[r] += weight[r][k] * value;
+#endif
+			}
+		}
+		UNROLL for (int r = 0; r < ROWS; r++) acc[r * VALUE_VEC4S + c] = sum[r];
+	}
+}
+
+void store_rows(Lane lane) {
+	UNROLL for (int r = 0; r < ROWS; r++) {
+		if (lane.first_row + r <= lane.last_row) {
+			float factor = result_scale(row_sum[r]);
+			result_stats(result_at[r], row_max[r], row_sum[r]);
+			for (int c = 0; c < value_dim4; c++) o_data[result_at[r] * value_dim4 + c] = acc[r * VALUE_VEC4S + c] * factor;
+		}
+	}
+}
+
+void main() {
+	int block_row = row_base + int(gl_WorkGroupID.x) * LANES * ROWS;
+	Lane lane;
+	lane.batch = batch_base + int(gl_WorkGroupID.z);
+	lane.split = int(gl_WorkGroupID.y) % splits;
+	lane.kv_head = kv_base + int(gl_WorkGroupID.y) / splits;
+	lane.first_row = block_row + int(gl_LocalInvocationIndex) * ROWS;
+	lane.last_row = row_count() - 1;
+	lane.sequence = sequences[lane.batch];
+	start_rows(lane);
 
 	int first_query = row_query(block_row);
-	int end_query = row_query(min(block_row + LANES * ROWS - 1, last_row)) + 1;
-	ivec2 range = mask_range(sequence, first_query, end_query);
-	range.x = max(range.x, split * split_len);
-	range.y = min(range.y, (split + 1) * split_len);
+	int end_query = row_query(min(block_row + LANES * ROWS - 1, lane.last_row)) + 1;
+	ivec2 range = mask_range(lane.sequence, first_query, end_query);
+	range.x = max(range.x, lane.split * split_len);
+	range.y = min(range.y, (lane.split + 1) * split_len);
 	for (int key = range.x / KEYS * KEYS; key < range.y; key += KEYS) {
-		// Keys past the end repeat the last one, so that no load leaves the tensor.
-		int last_key = sequence.x - 1;
-		vec4 sum[ROWS][KEYS];
-		for (int r = 0; r < ROWS; r++)
-			for (int k = 0; k < KEYS; k++) sum[r][k] = vec4(0.0);
-		for (int d = 0; d < dim4; d++) {
-			vec4 query[ROWS];
-			for (int r = 0; r < ROWS; r++) query[r] = q_data[query_at[r] + d];
-			for (int k = 0; k < KEYS; k++) {
-				vec4 key_part = load_key(keys + min(key + k, last_key) * dim4 + d);
-				for (int r = 0; r < ROWS; r++) sum[r][k] += query[r] * key_part;
-			}
-		}
-
-		bool full = mask_full(sequence, first_query, end_query, key, key + KEYS) && key + KEYS <= range.y;
-		float weight[ROWS][KEYS];
-		float decay[ROWS];
-		for (int r = 0; r < ROWS; r++) {
-			int row = min(first_row + r, last_row);
-			float highest = row_max[r];
-			for (int k = 0; k < KEYS; k++) {
-				float s = ((sum[r][k].x + sum[r][k].y) + (sum[r][k].z + sum[r][k].w)) * scale;
-				bool keep = full || (key + k < range.y
-					&& mask_keep(row_range[r], batch, row_head(kv_head, row), row_query(row), key + k));
-				weight[r][k] = uintBitsToFloat(MASKED_BITS);
-				if (keep) weight[r][k] = score_final(s, batch, row_head(kv_head, row), row_query(row), key + k);
-				highest = max(highest, weight[r][k]);
-			}
-			decay[r] = highest == row_max[r] ? 1.0 : softmax_exp(row_max[r] - highest);
-			row_max[r] = highest;
-			row_sum[r] *= decay[r];
-			for (int k = 0; k < KEYS; k++) {
-				weight[r][k] = softmax_weight(weight[r][k], highest);
-				row_sum[r] += weight[r][k];
-			}
-		}
-
-		for (int c = 0; c < value_dim4; c++) {
-			vec4 acc[ROWS];
-			for (int r = 0; r < ROWS; r++) acc[r] = o_data[acc_at[r] + c] * decay[r];
-			for (int k = 0; k < KEYS; k++) {
-				vec4 value = load_value(values + min(key + k, last_key) * value_dim4 + c);
-				if (is_finite(value)) {
-					for (int r = 0; r < ROWS; r++) acc[r] += weight[r][k] * value;
-				} else { // 0·NaN must not leak from masked keys
-					for (int r = 0; r < ROWS; r++)
-						if (!weight_masked(weight[r][k])) acc[r] += weight[r][k] * value;
-				}
-			}
-			for (int r = 0; r < ROWS; r++)
-				if (first_row + r <= last_row) o_data[acc_at[r] + c] = acc[r];
-		}
+		bool full = key + KEYS <= range.y && mask_full(lane.sequence, first_query, end_query, key, key + KEYS);
+		multiply_keys(lane, key);
+		UNROLL for (int r = 0; r < ROWS; r++) weigh(lane, r, key, range.y, full);
+		multiply_values(lane, key);
 	}
-
-	for (int r = 0; r < ROWS; r++) {
-		if (first_row + r > last_row) continue;
-		float factor = result_scale(row_sum[r]);
-		result_stats(result_row(batch, kv_head, first_row + r, split), row_max[r], row_sum[r]);
-		for (int c = 0; c < value_dim4; c++) o_data[acc_at[r] + c] *= factor;
-	}
+	store_rows(lane);
 }

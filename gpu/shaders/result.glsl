@@ -1,11 +1,7 @@
 // Where results go. A kernel that saw all keys of a row writes the finished
 // output; with PARTIAL it writes (acc, row_max, row_sum) of its key range, which
 // attention_merge.comp joins.
-#ifdef RESULT_ACCUMULATES
-layout(std430, binding = 3) buffer Outputs {
-#else
 layout(std430, binding = 3) writeonly buffer Outputs {
-#endif
 	vec4 o_data[];
 };
 

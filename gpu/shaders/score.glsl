@@ -11,6 +11,10 @@ const float LOG2E = 1.4426950408889634;
 // since drivers may assume that floats are finite.
 const uint MASKED_BITS = 0xff800000u;
 
+bool is_nan(float x) {
+	return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; // isnan() is optimised away by some drivers
+}
+
 #ifdef SCORE_BIAS
 layout(std430, binding = 5) readonly buffer BiasData {
 	float bias_data[];
@@ -31,6 +35,7 @@ float score_tanh(float x) {
 		p = p * z - 0.3333332894364246;
 		return x + x * z * p;
 	}
+	if (is_nan(x)) return x; // min() of NaN is the other operand on most devices
 	float t = 1.0 - 2.0 / (exp2(min(2.0 * LOG2E * abs(x), 64.0)) + 1.0);
 	return x < 0.0 ? -t : t;
 }

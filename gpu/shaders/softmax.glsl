@@ -15,10 +15,6 @@ const float LAZY = 16.0;
 // nothing, and the bits tell it from an allowed weight that underflowed.
 const uint WEIGHT_MASKED_BITS = 0x80000000u;
 
-bool is_nan(float x) {
-	return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; // isnan() is optimised away by some drivers
-}
-
 bool is_finite(vec4 v) {
 	uvec4 exponent = floatBitsToUint(v) & 0x7f800000u;
 	return !any(equal(exponent, uvec4(0x7f800000u)));

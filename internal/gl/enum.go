@@ -82,6 +82,11 @@ const (
 	formatR32UI                    = 0x8236
 	formatRedInteger               = 0x8D94
 	typeUnsignedInt                = 0x1405
+	textureBuffer                  = 0x8C2A
+	texture0                       = 0x84C0
+	maxTextureBufferSize           = 0x8C2B
+	formatRGBA32F                  = 0x8814
+	formatRG32UI                   = 0x823C
 	computeShader                  = 0x91B9
 	compileStatus                  = 0x8B81
 	linkStatus                     = 0x8B82

@@ -27,6 +27,12 @@ type functions struct {
 	mapBufferRange     func(target uint32, offset, size int, access uint32) unsafe.Pointer
 	unmapBuffer        func(target uint32) bool
 
+	genTextures    func(n int32, textures *uint32)
+	deleteTextures func(n int32, textures *uint32)
+	activeTexture  func(unit uint32)
+	bindTexture    func(target, texture uint32)
+	texBufferRange func(target, internal, buffer uint32, offset, size int)
+
 	createShader      func(kind uint32) uint32
 	shaderSource      func(shader uint32, src string)
 	compileShader     func(shader uint32)

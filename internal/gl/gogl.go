@@ -71,6 +71,8 @@ func newFunctions(proc func(string) unsafe.Pointer) *functions {
 		bufferSubData: gogl.BufferSubData, getBufferSubData: gogl.GetBufferSubData,
 		copyBufferSubData: gogl.CopyBufferSubData, clearBufferSubData: gogl.ClearBufferSubData,
 		mapBufferRange: gogl.MapBufferRange, unmapBuffer: gogl.UnmapBuffer,
+		genTextures: gogl.GenTextures, deleteTextures: gogl.DeleteTextures,
+		activeTexture: gogl.ActiveTexture, bindTexture: gogl.BindTexture, texBufferRange: gogl.TexBufferRange,
 		createShader: gogl.CreateShader, shaderSource: shaderSource, compileShader: gogl.CompileShader,
 		getShaderiv: gogl.GetShaderiv, getShaderInfoLog: gogl.GetShaderInfoLog, deleteShader: gogl.DeleteShader,
 		createProgram: gogl.CreateProgram, attachShader: gogl.AttachShader, detachShader: gogl.DetachShader,

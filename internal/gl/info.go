@@ -33,6 +33,7 @@ type Limits struct {
 	MaxSSBOBytes    int64  // the range of one storage binding, bytes
 	MaxSSBOBindings int    // storage buffers that a compute shader can use
 	SSBOAlign       int    // of the offset of a storage binding, bytes
+	MaxTexels       int    // texels of a buffer that a sampler can read
 	MaxUBOBytes     int    // the range of one uniform binding, bytes
 	MaxUBOBindings  int    // uniform buffers that a compute shader can use
 	UBOAlign        int    // of the offset of a uniform binding, bytes
@@ -71,6 +72,7 @@ func (c *Context) limits() Limits {
 		MaxInvocations:  c.integer(maxComputeWorkGroupInvocations),
 		MaxSSBOBindings: min(c.integer(maxComputeShaderStorageBlocks), c.integer(maxShaderStorageBufferBindings)),
 		SSBOAlign:       max(1, c.integer(shaderStorageBufferOffsetAlign)),
+		MaxTexels:       c.integer(maxTextureBufferSize),
 		MaxUBOBytes:     c.integer(maxUniformBlockSize),
 		MaxUBOBindings:  min(c.integer(maxComputeUniformBlocks), c.integer(maxUniformBufferBindings)),
 		UBOAlign:        max(1, c.integer(uniformBufferOffsetAlign)),

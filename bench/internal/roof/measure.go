@@ -1,0 +1,115 @@
+package roof
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Rate is the best of several measurements.
+type Rate struct {
+	PerSecond float64 // operations or bytes
+	Loop      string  // what was run: AVX-512, AVX2 or portable Go
+	Threads   int
+}
+
+// Portable reports whether no assembly was at hand, so that the machine may do more.
+func (r Rate) Portable() bool { return r.Loop == portable.name }
+
+// One run is long enough to hide starting the threads, and there are enough of
+// them that one is undisturbed.
+const (
+	runTime = 20 * time.Millisecond
+	runs    = 8
+)
+
+// best is the loop that this processor should run.
+func best() loops { return variants()[0] }
+
+// FMA measures float32 operations a second, two for each multiply-add, with the
+// given number of threads. The error is that of ctx.
+func FMA(ctx context.Context, threads int) (Rate, error) { return best().measureFMA(ctx, threads) }
+
+func (l loops) measureFMA(ctx context.Context, threads int) (Rate, error) {
+	threads = max(1, threads)
+	lanes := make([][]float32, threads)
+	for n := range lanes {
+		lanes[n] = make([]float32, l.lanes, l.lanes+32) // the rest keeps threads off each other's cache lines
+	}
+	per := float64(2 * fmaSteps * l.lanes * threads)
+	rate, err := fastest(ctx, threads, 1<<10, func(n, count int) { l.fma(count, 0.5, 1, lanes[n]) })
+	if err != nil {
+		return Rate{}, err
+	}
+	for _, out := range lanes {
+		for _, x := range out {
+			if x != 2 { // the fixed point of x = x/2 + 1
+				return Rate{}, fmt.Errorf("roof: the %s multiply-add loop yields %g, want 2", l.name, x)
+			}
+		}
+	}
+	return Rate{PerSecond: rate * per, Loop: l.name, Threads: threads}, nil
+}
+
+// Read measures bytes a second when data is read again and again by the given
+// number of threads, each its own part. All numbers of data must be 1.
+func Read(ctx context.Context, threads int, data []float32) (Rate, error) {
+	return best().measureRead(ctx, threads, data)
+}
+
+func (l loops) measureRead(ctx context.Context, threads int, data []float32) (Rate, error) {
+	threads = max(1, min(threads, len(data)/sumBlock))
+	part := len(data) / threads / sumBlock * sumBlock
+	if part == 0 {
+		return Rate{}, fmt.Errorf("roof: %d numbers to read, want %d or more", len(data), sumBlock)
+	}
+	sums := make([][]float32, threads)
+	for n := range sums {
+		sums[n] = make([]float32, l.width, l.width+32)
+	}
+	rate, err := fastest(ctx, threads, 1, func(n, count int) {
+		for range count {
+			l.sum(data[n*part:(n+1)*part], sums[n])
+		}
+	})
+	if err != nil {
+		return Rate{}, err
+	}
+	for _, out := range sums {
+		var total float64
+		for _, x := range out {
+			total += float64(x)
+		}
+		if total != float64(part) {
+			return Rate{}, fmt.Errorf("roof: the %s read loop sums %d ones to %g", l.name, part, total)
+		}
+	}
+	return Rate{PerSecond: rate * float64(part) * float64(threads) * 4, Loop: l.name, Threads: threads}, nil
+}
+
+// fastest runs work(thread, count) on all threads at once, with a count that takes
+// about runTime, and returns the best rate in counts a second.
+func fastest(ctx context.Context, threads, count int, work func(thread, count int)) (float64, error) {
+	top := 0.0
+	for timed := 0; timed < runs; {
+		if err := ctx.Err(); err != nil {
+			return 0, fmt.Errorf("roof: %w", err)
+		}
+		var group sync.WaitGroup
+		start := time.Now()
+		for n := 1; n < threads; n++ {
+			group.Go(func() { work(n, count) })
+		}
+		work(0, count)
+		group.Wait()
+		took := time.Since(start)
+		if took < runTime/2 && count < 1<<40 {
+			count *= 2
+			continue
+		}
+		top = max(top, float64(count)/took.Seconds())
+		timed++
+	}
+	return top, nil
+}

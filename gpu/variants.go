@@ -1,0 +1,112 @@
+package gpu
+
+import "github.com/glattn/attention"
+
+// chosen returns the variant of kernel k that p is dispatched to. A tile function
+// that is not nil replaces the shipped tiles.
+func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
+	rows := p.QueryLen * p.Group()
+	v := variantOf(k, p, Tile{}, false)
+	switch {
+	case tile != nil:
+		v.Tile = tile(v)
+	case k == KernelTiled:
+		v.Tile = tiledTile(v.Dim4, v.Value4)
+	case k == KernelRows:
+		v.Tile = rowsTile(rows)
+	case k == KernelDecode:
+		v.Tile = decodeTile(rows, v.Value4)
+	}
+	v.Partial = v.Tile.Split > 0
+	return v
+}
+
+// variantWidths are the D and Dv of Variants: those of models, and neighbours of
+// vectors and tiles.
+var variantWidths = [][2]int{
+	{1, 1}, {2, 2}, {3, 3}, {7, 7}, {8, 8}, {16, 16}, {21, 21}, {31, 31}, {32, 32}, {40, 40}, {59, 59}, {64, 64},
+	{72, 72}, {80, 80}, {96, 96}, {111, 111}, {128, 128}, {160, 160}, {192, 192}, {203, 203}, {224, 224}, {256, 256},
+	{320, 320}, {512, 512}, {576, 576}, {192, 128}, {576, 512}, {128, 300}, {1, 576}, {576, 1},
+}
+
+// variantTypes are the types of K and V of Variants.
+var variantTypes = [][2]attention.DType{
+	{attention.Float32, attention.Float32}, {attention.Float16, attention.Float16},
+	{attention.BFloat16, attention.BFloat16}, {attention.Float16, attention.Float32},
+}
+
+// Variants returns the variants that calls over a representative set of problems
+// are dispatched to, each once: for every kernel, all combinations of options and
+// types at D = Dv = 64, all widths without options, and for few rows all numbers
+// of them; and the merges of what is partial. Tools and tests compile them all.
+func Variants() []Variant {
+	var list []Variant
+	seen := map[Variant]bool{}
+	add := func(v Variant) {
+		if !seen[v] {
+			seen[v] = true
+			list = append(list, v)
+		}
+	}
+	for _, p := range variantProblems() {
+		for _, k := range []Kernel{KernelTiled, KernelRows, KernelDecode} {
+			if k == KernelDecode && p.QueryLen > decodeRows {
+				continue
+			}
+			v := chosen(k, p, nil)
+			add(v)
+			if k == KernelRows {
+				v.Guarded = true // decided by the data of a call
+				add(v)
+			}
+			if v.Partial {
+				add(mergeOf(v))
+			}
+		}
+	}
+	return list
+}
+
+// variantProblems returns the problems of Variants. Lengths matter only where the
+// number of rows chooses a tile.
+func variantProblems() []attention.Problem {
+	var list []attention.Problem
+	for _, rows := range []int{1, 2, 4, 8, decodeRows, 1024} {
+		problem := func(width [2]int, types [2]attention.DType) attention.Problem {
+			p := attention.Problem{Shape: attention.Shape{Batch: 1, Heads: 1, KVHeads: 1, QueryLen: rows, KeyLen: 1024, Dim: width[0], ValueDim: width[1]}}
+			p.Q, p.K, p.V, p.O = attention.Float32, types[0], types[1], attention.Float32
+			return p
+		}
+		for _, types := range variantTypes {
+			for options := range 8 {
+				p := problem([2]int{64, 64}, types)
+				p.Masked = options&1 != 0
+				if options&2 != 0 {
+					p.Bias = attention.Float32
+				}
+				if options&4 != 0 {
+					p.Softcap = 30
+				}
+				list = append(list, p)
+			}
+		}
+		for _, width := range variantWidths {
+			list = append(list, problem(width, variantTypes[0]))
+		}
+	}
+	return list
+}
+
+// SharedBytes returns the shared memory of a work group. OpenGL 4.3 promises
+// 32 KiB, which no shipped variant exceeds.
+func (v Variant) SharedBytes() int {
+	t := v.Tile
+	switch v.Kernel {
+	case KernelTiled:
+		return 16*t.sharedVec4s() + 2*4 // two flags
+	case KernelDecode:
+		floats := t.Rows*t.ThreadsX + t.Rows*(t.Keys+1) + t.Rows // partial sums, scores, decays
+		return 16*t.Rows*v.Dim4 + 4*floats + 16*t.ThreadsX       // the latter to join key groups
+	}
+	return 0
+}
