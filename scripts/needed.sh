@@ -43,7 +43,8 @@ fill() {
 }
 
 # What the program is asked there, one command a line; each must succeed, and name the CPU backend.
-questions='info'
+questions='info
+bench -backend auto,cpu -shape h=2,l=40,d=16,causal=bottom-right -time 10ms'
 
 # answers asks the program that fill put into the root.
 answers() {
