@@ -4,7 +4,7 @@ package attention
 // query may look at. It is the single truth of masking; the shaders' twin is
 // gpu/shaders/mask.glsl, and a probe compares the two cell by cell.
 //
-// A bias of −Inf masks too, but belongs to the scores: see [Problem.Score].
+// A bias of −Inf masks too, but belongs to the scores: see [Call.Score].
 type Mask struct {
 	causal      bool
 	left, right int // window bounds, already unlimited where the option is −1 or off
@@ -14,12 +14,12 @@ type Mask struct {
 	batch, head int
 }
 
-// Mask returns the rule for batch entry b and query head h. The inputs must be
-// those of a [Call].
-func (p Problem) Mask(in Inputs, b, h int) Mask {
-	m := Mask{causal: p.Causal != Off, left: 2 * limit, right: 2 * limit, keyLen: p.KeyLen, bools: in.Mask, batch: b, head: h}
+// Mask returns the rule for batch entry b and query head h.
+func (c *Call) Mask(b, h int) Mask {
+	p := &c.Problem
+	m := Mask{causal: p.Causal != Off, left: 2 * limit, right: 2 * limit, keyLen: p.KeyLen, bools: c.In.Mask, batch: b, head: h}
 	if p.Lengths {
-		m.keyLen = in.Lengths[b]
+		m.keyLen = c.In.Lengths[b]
 	}
 	if p.Window.Align != Off {
 		if p.Window.Left >= 0 {
@@ -33,19 +33,17 @@ func (p Problem) Mask(in Inputs, b, h int) Mask {
 	case BottomRight:
 		m.offset = m.keyLen - p.QueryLen
 	case PerBatch:
-		m.offset = in.Offsets[b]
+		m.offset = c.In.Offsets[b]
 	}
 	return m
 }
 
 // Keep reports whether query i of batch entry b and query head h may look at key j.
-func (p Problem) Keep(in Inputs, b, h, i, j int) bool { return p.Mask(in, b, h).Keep(i, j) }
+func (c *Call) Keep(b, h, i, j int) bool { return c.Mask(b, h).Keep(i, j) }
 
 // KeyRange returns the keys [j0, j1) that queries [i0, i1) of batch entry b and
 // query head h can need.
-func (p Problem) KeyRange(in Inputs, b, h, i0, i1 int) (j0, j1 int) {
-	return p.Mask(in, b, h).KeyRange(i0, i1)
-}
+func (c *Call) KeyRange(b, h, i0, i1 int) (j0, j1 int) { return c.Mask(b, h).KeyRange(i0, i1) }
 
 // Offset returns the position of query 0 among the keys.
 func (m Mask) Offset() int { return m.offset }

@@ -111,14 +111,14 @@ func TestMaskAgainstBruteForce(t *testing.T) {
 
 func checkKeep(t *testing.T, call *Call, b, h int) {
 	t.Helper()
-	p, mask := call.Problem, call.Problem.Mask(call.In, b, h)
+	p, mask := call.Problem, call.Mask(b, h)
 	for i := range p.QueryLen {
 		for j := -2; j < p.KeyLen+2; j++ {
 			want := allowedByRule(p, call.In, b, i, j)
 			if p.Masked && j >= 0 && j < p.KeyLen {
 				want = want && call.In.Mask.At(b, h, i, j) != 0
 			}
-			if mask.Keep(i, j) != want || p.Keep(call.In, b, h, i, j) != want {
+			if mask.Keep(i, j) != want || call.Keep(b, h, i, j) != want {
 				t.Fatalf("Keep(%d, %d) is %v in batch %d head %d of %v with %+v", i, j, !want, b, h, p, mask)
 			}
 		}
@@ -128,7 +128,7 @@ func checkKeep(t *testing.T, call *Call, b, h int) {
 // checkBlocks checks KeyRange and Cover of all blocks against counting pairs.
 func checkBlocks(t *testing.T, call *Call, b, h int) {
 	t.Helper()
-	p, mask := call.Problem, call.Problem.Mask(call.In, b, h)
+	p, mask := call.Problem, call.Mask(b, h)
 	var allowed [8][10]bool
 	for i := range p.QueryLen {
 		for j := range p.KeyLen {
@@ -148,7 +148,7 @@ func checkBlocks(t *testing.T, call *Call, b, h int) {
 			if high == 0 {
 				low = 0
 			}
-			if j0, j1 := p.KeyRange(call.In, b, h, i0, i1); j0 != low || j1 != high {
+			if j0, j1 := call.KeyRange(b, h, i0, i1); j0 != low || j1 != high {
 				t.Fatalf("KeyRange(%d, %d) is [%d, %d), want [%d, %d) in %v with %+v", i0, i1, j0, j1, low, high, p, mask)
 			}
 			for j0 := range p.KeyLen + 1 {
@@ -197,7 +197,7 @@ func TestMaskExamples(t *testing.T) {
 		{"limit", Options{Window: Window{Left: limit, Right: limit, Align: PerBatch}}, Inputs{Offsets: []int{-limit}}, [2]string{"1000", "1100"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			mask := Problem{Shape: shape, Options: c.opts}.Mask(c.in, 0, 0)
+			mask := (&Call{Problem: Problem{Shape: shape, Options: c.opts}, In: c.in}).Mask(0, 0)
 			for i, row := range c.want {
 				for j, want := range row {
 					require.Equal(t, want == '1', mask.Keep(i, j), "query %d, key %d", i, j)
@@ -209,7 +209,7 @@ func TestMaskExamples(t *testing.T) {
 
 func TestMaskAccessors(t *testing.T) {
 	p := Problem{Shape: Shape{QueryLen: 5, KeyLen: 9}, Options: Options{Causal: BottomRight}, Operands: Operands{Lengths: true}}
-	mask := p.Mask(Inputs{Lengths: []int{9, 3}}, 1, 0)
+	mask := (&Call{Problem: p, In: Inputs{Lengths: []int{9, 3}}}).Mask(1, 0)
 	require.Equal(t, 3, mask.KeyLen())
 	require.Equal(t, -2, mask.Offset(), "a negative offset is not clamped")
 }

@@ -7,11 +7,11 @@ func (c *Call) Pairs() int64 {
 	var total int64
 	for b := range p.Batch {
 		if !p.Masked { // without a boolean mask all heads are alike
-			total += int64(p.Heads) * p.Mask(c.In, b, 0).pairs(p.QueryLen)
+			total += int64(p.Heads) * c.Mask(b, 0).pairs(p.QueryLen)
 			continue
 		}
 		for h := range p.Heads {
-			total += p.Mask(c.In, b, h).pairs(p.QueryLen)
+			total += c.Mask(b, h).pairs(p.QueryLen)
 		}
 	}
 	return total

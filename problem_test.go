@@ -141,18 +141,18 @@ func TestFLOPsAndBytes(t *testing.T) {
 func TestScore(t *testing.T) {
 	p := baseProblem
 	require.InDelta(t, 1/math.Sqrt(8), p.EffectiveScale(), 0)
-	require.InDelta(t, 3/math.Sqrt(8)+0.25, p.Score(3, 0.25), 1e-15)
+	require.InDelta(t, 3/math.Sqrt(8)+0.25, p.score(3, 0.25), 1e-15)
 	p.Scale = 2
 	require.Equal(t, 2.0, p.EffectiveScale())
-	require.Equal(t, 6.5, p.Score(3, 0.5))
+	require.Equal(t, 6.5, p.score(3, 0.5))
 	p.Softcap = 5
-	require.InDelta(t, 5*math.Tanh(6.0/5)+100, p.Score(3, 100), 1e-13, "the cap comes before the bias")
-	require.InDelta(t, 5, p.Score(1e9, 0), 1e-12)
+	require.InDelta(t, 5*math.Tanh(6.0/5)+100, p.score(3, 100), 1e-13, "the cap comes before the bias")
+	require.InDelta(t, 5, p.score(1e9, 0), 1e-12)
 	inf := math.Inf(1)
-	require.Equal(t, -inf, p.Score(math.NaN(), -inf), "a masked key hides its NaN")
-	require.Equal(t, -inf, p.Score(inf, -inf))
-	require.True(t, math.IsNaN(p.Score(math.NaN(), 0)))
-	require.Equal(t, inf, p.Score(0, inf))
+	require.Equal(t, -inf, p.score(math.NaN(), -inf), "a masked key hides its NaN")
+	require.Equal(t, -inf, p.score(inf, -inf))
+	require.True(t, math.IsNaN(p.score(math.NaN(), 0)))
+	require.Equal(t, inf, p.score(0, inf))
 	p.Scale = -1
 	require.Equal(t, -1.0, p.EffectiveScale())
 }

@@ -24,7 +24,7 @@ type Row struct {
 
 // ReferenceRow computes row i of batch entry b and query head h into row:
 //
-//	scores[j]  = Problem.Score(Σ_d q_d·k_jd, bias_j)
+//	scores[j]  = Call.Score(Σ_d q_d·k_jd)
 //	weights[j] = exp(scores[j] − m) / Σ_j exp(scores[j] − m)      m = max_j scores[j]
 //	o[d]       = Σ_j weights[j]·v_jd
 //	lse        = m + ln Σ_j exp(scores[j] − m)
@@ -62,23 +62,19 @@ func (r *Row) reset(p attention.Problem) {
 
 func (r *Row) score(call *attention.Call, b, h, i int) {
 	p := call.Problem
-	mask := p.Mask(call.In, b, h)
+	mask := call.Mask(b, h)
 	first, end := mask.KeyRange(i, i+1)
 	widen64(r.query, call.In.Q, b, h, i)
 	for j := first; j < end; j++ {
 		if call.In.Mask.Present() && call.In.Mask.At(b, h, i, j) == 0 {
 			continue
 		}
-		var bias float64
-		if call.In.Bias.Present() {
-			bias = call.In.Bias.At(b, h, i, j)
-		}
-		if math.IsInf(bias, -1) {
-			continue
+		if call.In.Bias.Present() && math.IsInf(call.In.Bias.At(b, h, i, j), -1) {
+			continue // the key is not read
 		}
 		widen64(r.key, call.In.K, b, h/p.Group(), j)
 		product, magnitude := dot(r.query, r.key)
-		r.Scores[j], r.AbsQK[j] = p.Score(product, bias), magnitude
+		r.Scores[j], r.AbsQK[j] = call.Score(b, h, i, j, product), magnitude
 		r.Allowed[j] = !math.IsInf(r.Scores[j], -1)
 		r.Empty = r.Empty && !r.Allowed[j]
 	}

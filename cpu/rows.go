@@ -48,7 +48,7 @@ func (w *worker) locate(u unit) (kvHead int) {
 // entry, head and query given it is exact: only a boolean mask or a bias hides
 // a key inside it.
 func keyRange(call *attention.Call, mutation mutate.Kind, b int, r row) (low, high int) {
-	mask := call.Problem.Mask(call.In, b, r.head)
+	mask := call.Mask(b, r.head)
 	low, high = mask.KeyRange(r.query, r.query+1)
 	if mutation == mutate.None || low == high {
 		return low, high

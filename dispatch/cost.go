@@ -132,7 +132,7 @@ func workOf(p attention.Problem) Work {
 	if geometry.Window.Align == attention.PerBatch {
 		geometry.Window.Align = attention.BottomRight
 	}
-	mask := geometry.Mask(attention.Inputs{}, 0, 0)
+	mask := (&attention.Call{Problem: geometry}).Mask(0, 0)
 	rows := min(p.QueryLen, sampledRows)
 	var keys float64
 	for n := range rows {

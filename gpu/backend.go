@@ -69,6 +69,9 @@ func (b *Backend) setUp() error {
 	info := b.c.Info()
 	b.limits = info.Limits
 	b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
+	if info.Software || b.opt.Kernel == KernelRows {
+		b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, 8*int64(info.Limits.MaxTexels)) // K and V may be texels of 8 bytes
+	}
 	b.info = Info{
 		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
 		MaxSharedBytes: info.Limits.MaxSharedBytes, MaxSSBOBytes: b.limits.MaxSSBOBytes, MaxInvocations: info.Limits.MaxInvocations,

@@ -115,7 +115,7 @@ func pack(call *attention.Call, r region, s *scratch) packed {
 		v: packRows(call.In.V, r, false, &s.v),
 	}
 	for b := r.b0; b < r.b1; b++ {
-		m := p.Mask(call.In, b, 0) // lengths and offsets are the same for all heads
+		m := call.Mask(b, 0) // lengths and offsets are the same for all heads
 		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(m.KeyLen())))
 		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(m.Offset())))
 	}

@@ -112,7 +112,7 @@ func TestMaskProbe(t *testing.T) {
 						continue // without a boolean mask all heads are alike
 					}
 					got := runMaskProbe(t, b, programs[p.bools[0] > 0], call, batch, head)
-					m := call.Problem.Mask(call.In, batch, head)
+					m := call.Mask(batch, head)
 					for i := range p.lq {
 						for j := range p.lk {
 							cell := got[i*p.lk+j]

@@ -61,7 +61,7 @@ func (b *builder) seen(batch, g, j int) bool {
 	call := b.data.Call
 	p := call.Problem
 	for h := g * p.Group(); h < (g+1)*p.Group(); h++ {
-		mask := p.Mask(call.In, batch, h)
+		mask := call.Mask(batch, h)
 		for i := range p.QueryLen {
 			if mask.Keep(i, j) && !(call.In.Bias.Present() && math.IsInf(call.In.Bias.At(batch, h, i, j), -1)) {
 				return true

@@ -1,5 +1,5 @@
 // From the scaled product of a query and a key to the score, twin of
-// attention.Problem.Score. With a bias or a softcap scores are kept in natural
+// attention.Call.Score. With a bias or a softcap scores are kept in natural
 // units, otherwise in log2 units with log2(e) folded into the scale.
 #if defined(SCORE_BIAS) || defined(SCORE_SOFTCAP)
 #define SCORE_NATURAL
