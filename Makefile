@@ -7,7 +7,7 @@ ARGS ?=
 # ATTN_REQUIRE= (empty) lets them skip.
 ATTN_REQUIRE ?= gpu
 # Folders of operator test vectors, colon list; empty for none.
-ATTN_VECTORS ?= $(wildcard ../shared/vectors)
+ATTN_VECTORS ?= $(abspath $(wildcard ../shared/vectors))
 # llvmpipe keeps compiled shaders here, for all steps and the next run.
 MESA_SHADER_CACHE_DIR ?= $(CURDIR)/.cache/mesa
 
@@ -18,6 +18,9 @@ STEP := @scripts/step.sh
 TOOL := go tool -modfile=tools/go.mod
 # The limit of one test binary; software OpenGL is what may need it.
 TIMEOUT ?= 12m
+
+# Tests of numbers alone, which the race detector slows tenfold and learns nothing from; conform runs them.
+NUMERIC := ^(TestConformance.*|TestShipped.*|TestFuzzSeeds|TestRandomProblems|TestReferenceCompiler|TestSharedBytes|TestBoundCatches|TestReferencePassesShortCases)$$
 
 .NOTPARALLEL:
 .PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders cross needed \
@@ -72,7 +75,7 @@ shaders:
 	$(STEP) shaders 'scripts/shaders.sh'
 
 test-race:
-	$(STEP) test-race 'go test -race -short -timeout $(TIMEOUT) ./...'
+	$(STEP) test-race 'go test -race -short -skip "$(NUMERIC)" -timeout $(TIMEOUT) ./...'
 
 conform:
 	@scripts/step.sh -q conform 'list=$$(scripts/vectors.sh); ATTN_VECTORS=$$list go test -timeout $(TIMEOUT) ./...'

@@ -64,7 +64,7 @@ func TestConformanceDecode(t *testing.T) {
 // TestFuzzSeeds runs random cases on the kernel of software rasterisers, whose
 // programs know widths only roughly; hardly two cases share one all the same.
 func TestFuzzSeeds(t *testing.T) {
-	seeds := 40
+	seeds := 25
 	if testing.Short() {
 		seeds = 8
 	}

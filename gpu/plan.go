@@ -26,6 +26,9 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if p.backend.thread.stopped() {
+		return attention.ErrClosed
+	}
 	problem := call.Problem
 	if problem.Batch == 0 || problem.QueryLen == 0 {
 		return nil

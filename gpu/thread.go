@@ -76,6 +76,16 @@ func (t *thread) stop(last func() error) (err error) {
 	return err
 }
 
+// stopped reports whether no more work is taken.
+func (t *thread) stopped() bool {
+	select {
+	case <-t.closed:
+		return true
+	default:
+		return false
+	}
+}
+
 // protect turns a panic into an error, so that a bug here never ends the process
 // of a user who has a CPU to fall back on.
 func protect(f func() error) (err error) {

@@ -53,11 +53,15 @@ func (u *unroller) expand(lines []string, at []location) error {
 			}
 		}
 		body := append([]string{lines[n][len(head[0]):]}, lines[n+1:]...)
-		length, ok := statement(strings.Join(body, "\n"))
+		text := strings.Join(body, "\n")
+		length, ok := statement(text)
 		if !ok {
 			return fmt.Errorf("gpu: %s:%d: the unrolled loop has no end", at[n].file, at[n].line)
 		}
-		governed := strings.Join(body, "\n")[:length]
+		governed := text[:length]
+		if rest, _, _ := strings.Cut(text[length:], "\n"); skipSpace(rest, 0) != len(rest) {
+			return fmt.Errorf("gpu: %s:%d: %q follows an unrolled loop on its last line", at[n].file, at[n].line, strings.TrimSpace(rest))
+		}
 		if strings.Contains(governed, "continue;") || strings.Contains(governed, "break;") {
 			return fmt.Errorf("gpu: %s:%d: an unrolled loop cannot hold break or continue", at[n].file, at[n].line)
 		}
