@@ -53,11 +53,20 @@ var _ attention.Backend = (*Backend)(nil)
 // attention.ErrUnavailable that says what was tried.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
 	b := &Backend{opt: opt, thread: startThread()}
-	err := b.thread.do(ctx, b.setUp)
-	if err != nil {
-		return nil, errors.Join(err, b.thread.stop(func() error { return nil })) // setUp has cleaned up
+	started := false
+	err := b.thread.do(ctx, func() error {
+		started = true
+		return b.setUp()
+	})
+	if err == nil {
+		return b, nil
 	}
-	return b, nil
+	return nil, errors.Join(err, b.thread.stop(func() error {
+		if !started && opt.Context != nil {
+			return opt.Context.Close() // setUp, which cleans up after itself, never saw it
+		}
+		return nil
+	}))
 }
 
 func (b *Backend) setUp() error {

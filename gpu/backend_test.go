@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -352,4 +353,25 @@ func TestMeasureRoofs(t *testing.T) {
 	cancel()
 	_, err = b.MeasureRoofs(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// providerSpy counts how often it is closed and opens nothing.
+type providerSpy struct{ closed int }
+
+func (p *providerSpy) MakeCurrent() error                { return attention.ErrUnavailable }
+func (p *providerSpy) Release() error                    { return nil }
+func (p *providerSpy) ProcAddress(string) unsafe.Pointer { return nil }
+func (p *providerSpy) Close() error                      { p.closed++; return nil }
+
+func TestOpenClosesTheGivenContext(t *testing.T) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, ctx := range map[string]context.Context{"refused": context.Background(), "cancelled": cancelled} {
+		t.Run(name, func(t *testing.T) {
+			spy := &providerSpy{}
+			_, err := Open(ctx, Options{Context: spy})
+			require.Error(t, err)
+			require.Equal(t, 1, spy.closed)
+		})
+	}
 }

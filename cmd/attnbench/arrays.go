@@ -87,10 +87,21 @@ func newResults(o, lse string) (*results, error) {
 			return nil, fmt.Errorf("run: -%s: %s is not in a folder that is there", target.flag, target.path)
 		}
 	}
-	if filepath.Clean(o) == filepath.Clean(lse) {
+	if lse != "" && samePlace(o, lse) {
 		return nil, fmt.Errorf("run: -o and -lse are both %s", o)
 	}
 	return &results{o: o, lse: lse}, nil
+}
+
+// samePlace reports whether two paths, whose folders are there, name one file,
+// however they are spelt.
+func samePlace(a, b string) bool {
+	if filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	first, errFirst := os.Stat(filepath.Dir(a))
+	second, errSecond := os.Stat(filepath.Dir(b))
+	return errFirst == nil && errSecond == nil && os.SameFile(first, second)
 }
 
 // allocate makes the outputs in Q's type, rank and order of axes.

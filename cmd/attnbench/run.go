@@ -133,7 +133,7 @@ func options(c *cli.Command) (o attention.Options, err error) {
 	if c.IsSet("window") {
 		w, err := bench.ParseWindow(c.String("window"))
 		if err != nil {
-			return o, fmt.Errorf("run: -%w", err)
+			return o, fmt.Errorf("run: -window is %q, want LEFT:RIGHT, each -1 (no limit) to 536870912", c.String("window"))
 		}
 		if w.Left >= 0 || w.Right >= 0 {
 			w.Align = align

@@ -191,8 +191,8 @@ func TestRunRefuses(t *testing.T) {
 		{"-v=@wide -k=@wide", []string{"attnbench: run: "}},
 		{"-causal=true", []string{"-causal", `"true"`, "top-left"}},
 		{"-causal=per-batch", []string{"-causal", "per-batch"}},
-		{"-window=3", []string{"window=3", "LEFT:RIGHT"}},
-		{"-window=-2:1", []string{"-2:1"}},
+		{"-window=3", []string{`run: -window is "3"`, "LEFT:RIGHT"}},
+		{"-window=-2:1", []string{`"-2:1"`}},
 		{"-window=1:1 -align=middle", []string{"-align", `"middle"`}},
 		{"-softcap=-1", []string{"-softcap", `"-1"`}},
 		{"-softcap=nan", []string{"-softcap", `"nan"`}},
@@ -223,6 +223,17 @@ func TestRunRefuses(t *testing.T) {
 			require.Len(t, after, len(before), "nothing is left behind")
 		})
 	}
+}
+
+// TestRunToOnePlace spells one file in two ways.
+func TestRunToOnePlace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := filepath.Abs("o.npy")
+	require.NoError(t, err)
+	_, err = newResults("o.npy", here)
+	require.ErrorContains(t, err, "both")
+	_, err = newResults("o.npy", "l.npy")
+	require.NoError(t, err)
 }
 
 // TestRunWritesAllOrNothing has the second file fail.

@@ -140,7 +140,8 @@ float finish_score(Block block, int r, int key, int end_key, bool full) {
 	float tile_max = ROW_MAX_NONE;
 	UNROLL for (int k = 0; k < KEYS; k++) {
 		int j = key + thread_x() + THREADS_X * k;
-		bool keep = full || (row < block.end_row && j < end_key && mask_keep(keys, block.batch, head, i, j));
+		// A row past the end has no bias to read, not even in a tile that is allowed as a whole.
+		bool keep = row < block.end_row && (full || (j < end_key && mask_keep(keys, block.batch, head, i, j)));
 		float s = uintBitsToFloat(MASKED_BITS);
 		if (keep) s = score_final(score[r][k], block.batch, head, i, j);
 		score[r][k] = s;
