@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/env"
+	"github.com/glattn/attention/internal/kernel"
 	"github.com/glattn/attention/internal/mutate"
 )
 
@@ -25,17 +27,29 @@ type Options struct {
 // repetition do not change a bit.
 type Backend struct {
 	options Options
+	set     *kernel.Set
+	fault   error // why there is no set
 	closed  atomic.Bool
 }
 
 var _ attention.Backend = (*Backend)(nil)
 
-// New returns the fast CPU backend. It holds no threads between calls.
+// New returns the fast CPU backend. It holds no threads between calls. Where
+// ATTN_CPU asks for instructions that there are not, Plan fails with an
+// [attention.ErrUnavailable].
 func New(opts Options) *Backend {
 	if opts.Threads <= 0 {
 		opts.Threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{options: opts}
+	b := &Backend{options: opts}
+	name, err := env.CPU()
+	if err == nil {
+		b.set, err = kernel.Named(name)
+	}
+	if err != nil {
+		b.fault = fmt.Errorf("cpu: plan: %w: %w", attention.ErrUnavailable, err)
+	}
+	return b
 }
 
 // NewMutated returns a backend with a deliberate mistake, for tests that show a
@@ -62,6 +76,9 @@ func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan
 	}
 	if err := b.Supports(p); err != nil {
 		return nil, err
+	}
+	if b.fault != nil {
+		return nil, b.fault
 	}
 	return newPlan(b, p), nil
 }

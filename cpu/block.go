@@ -1,88 +1,124 @@
 package cpu
 
-import "github.com/glattn/attention/internal/mutate"
+import (
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/kernel"
+	"github.com/glattn/attention/internal/mutate"
+)
 
 // worker is the memory of one goroutine.
 type worker struct {
 	job    *job
+	set    *kernel.Set
 	start  func() // the goroutine's body, made once so that starting it allocates nothing
 	unit   unit
+	kvHead int
 	rows   []row
 	panels []panel
 
-	queries      []quad // D quads for each panel, scaled
-	scores       []quad // of one panel
+	queries      []float32 // scaled; by panels [dim][lane], or rows
+	scores       []float32 // of one panel [key][lane], or of all rows [row][key]
+	outputs      []float32 // by panels [column][lane], or rows
+	running      []float32 // the state of all rows
+	state        state
 	line         []float32
 	keys, values []float32 // a tile, when it cannot be used in place
+	packed       []float32 // a tile of values, for panel kernels
 	bias         []float32
 	numbers      []float32 // the partial, when units have no slot of their own
-	quads        []quad
 
-	unmasked bool // this panel needs no mask
+	lastFactor []float32 // for mutations
+	unmasked   bool      // this tile needs no mask
 }
 
 // fit sizes the buffers for the call at hand.
 func (w *worker) fit() {
-	p := w.job.call.Problem
-	block := min(rowBlock, w.job.cut.rows)
-	numbers, quads := partialSize(block, p.ValueDim)
-	tile := min(tileKeys, p.KeyLen)
-	w.rows = resized(w.rows, block)
-	w.panels = resized(w.panels, ceilDiv(block, lanes))
-	w.queries = resized(w.queries, ceilDiv(block, lanes)*p.Dim)
-	w.scores = resized(w.scores, tile)
-	w.line = resized(w.line, p.Dim)
-	w.keys = resized(w.keys, tile*p.Dim)
-	w.values = resized(w.values, tile*p.ValueDim)
+	p, c := w.job.call.Problem, w.job.cut
+	w.set = w.job.plan.set
+	rows := min(c.rowBlock, c.rows)
+	tile := c.tileKeys
+	w.rows = resized(w.rows, rows)
+	dim, width, padded := p.Dim, p.ValueDim, roundUp(rows, w.set.Lanes)
+	if c.narrow {
+		dim, width, padded = roundUp(dim, w.set.Width), roundUp(width, w.set.Width), rows
+		w.scores = resized(w.scores, rows*tile)
+	} else {
+		w.panels = resized(w.panels, padded/w.set.Lanes)
+		w.scores = resized(w.scores, w.set.Lanes*tile)
+		w.packed = resized(w.packed, tile*width)
+	}
+	w.queries = resized(w.queries, padded*dim)
+	w.outputs = resized(w.outputs, padded*width)
+	w.running = resized(w.running, 4*padded)
+	w.lastFactor = resized(w.lastFactor, padded)
+	w.line = resized(w.line, max(dim, width))
+	w.keys = resized(w.keys, tile*dim)
+	w.values = resized(w.values, tile*width)
 	w.bias = resized(w.bias, tile)
-	if w.job.cut.keyBlocks == 1 {
-		w.numbers, w.quads = resized(w.numbers, numbers), resized(w.quads, quads)
+	if c.keyBlocks == 1 {
+		w.numbers = resized(w.numbers, partialSize(rows, p.ValueDim))
 	}
 }
 
-// compute fills result with the unit's rows over its keys. It returns early,
-// with result undefined, when the call is cancelled.
+// compute fills result with the unit's rows over its keys, or stores them if
+// they are complete and the layout of the output is plain. It returns early, with
+// result undefined, when the call is cancelled.
 //
 //	for each tile of keys:
-//	    for each panel of rows that needs some of them:
+//	    for each panel of rows that needs some of them, or for all rows:
 //	        scores  = Q·Kᵀ, then scale, softcap, bias, mask
 //	        weights = exp(scores − running maximum)
 //	        result  = result·factor + weights·V
 func (w *worker) compute(u unit, result *partial) {
 	w.unit = u
 	result.reset()
-	kvHead := w.locate(u)
-	low, high := w.arrange()
+	w.kvHead = w.locate(u)
+	lanes := w.set.Lanes
+	if w.job.cut.narrow {
+		lanes = len(w.rows)
+	}
+	low, high := w.arrange(lanes)
 	low, high = max(low, u.keyLow), min(high, u.keyHigh)
 	if low >= high {
 		return
 	}
-	w.loadQueries()
-	p := w.job.call.Problem
-	for first := low; first < high; first += tileKeys {
-		end := min(first+tileKeys, high)
-		last := end == high && w.job.plan.mutation == mutate.LastTileUnmasked
-		if last {
-			end = min(first+tileKeys, u.keyHigh)
+	w.state = makeState(w.running, len(w.panels)*lanes)
+	clear(w.outputs)
+	if w.job.cut.narrow {
+		w.loadRows()
+	} else {
+		w.loadPanels()
+	}
+	size := w.job.cut.tileKeys
+	for first := low / size * size; first < high; first += size { // on one grid for all units
+		t := tile{first: max(first, low), end: min(first+size, high)}
+		if t.end == high && w.job.plan.mutation == mutate.LastTileUnmasked {
+			t.unmasked, t.end = true, min(first+size, u.keyHigh)
 		}
-		t := tile{first: first, end: end, unmasked: last,
-			keys:   rowsOf(w.keys, w.job.call.In.K, u.batch, kvHead, first, end, p.Dim),
-			values: rowsOf(w.values, w.job.call.In.V, u.batch, kvHead, first, end, p.ValueDim)}
-		for n := range w.panels {
-			if w.job.ctx.Err() != nil {
-				return
-			}
-			w.attend(n, &t, result)
+		if w.job.cut.narrow {
+			w.attendRows(&t)
+		} else {
+			w.attendPanels(&t)
+		}
+		if w.job.ctx.Err() != nil {
+			return
 		}
 	}
+	if w.job.cut.keyBlocks == 1 && !w.job.cut.narrow && w.storePanels() {
+		result.stored = true
+		return
+	}
+	w.gather(result)
 }
 
-// tile is a range of keys with their rows of K and V.
+// tile is a range of keys.
 type tile struct {
-	first, end   int
-	keys, values matrix
-	unmasked     bool  // mutate.LastTileUnmasked
-	finiteness   uint8 // of the values: 0 is not known
+	first, end int
+	keys       kernel.Rows
+	values     kernel.Rows
+	unmasked   bool  // mutate.LastTileUnmasked
+	cleaned    bool  // Inf and NaN are taken out of the packed values
+	finiteness uint8 // of the values: 0 is not known
 }
 
 const (
@@ -90,88 +126,36 @@ const (
 	notAllFinite
 )
 
-// attend lets panel number look at the keys of a tile that it needs.
-func (w *worker) attend(number int, t *tile, result *partial) {
-	p, width := w.panels[number], result.width
-	first, end := max(t.first, p.low), min(t.end, p.high)
-	if t.unmasked {
-		first, end = t.first, t.end
-	}
-	if first >= end {
-		return
-	}
-	dim := w.job.call.Problem.Dim
-	scores, queries := w.scores[:end-first], w.queries[number*dim:(number+1)*dim]
-	keys, values := t.keys.from(first-t.first), t.values.from(first-t.first)
-	if p.lanes == 1 {
-		scoreRow(scores, queries, keys)
-	} else {
-		scoreTile(scores, queries, keys)
-	}
-	w.unmasked = t.unmasked || first >= p.allLow && end <= p.allHigh && !w.job.call.In.Mask.Present()
-	if !w.unmasked || w.job.adjusts {
-		w.finishScores(scores, p, first)
-	}
-	top, total := &result.top[number], &result.total[number]
-	factor, tileTotal, holes := weigh(scores, p.lanes, top)
-	sumFactor := factor
-	if m := w.job.plan.mutation; m != mutate.None {
-		factor, sumFactor = mutateFactors(m, factor)
-	}
-	for r := range p.lanes {
-		total[r] = total[r]*sumFactor[r] + tileTotal[r]
-	}
-	out := result.outputs(number)
-	switch {
-	case holes && !t.finite(width):
-		valueTileGuarded(out, width, p.lanes, &factor, scores, values)
-	case p.lanes == 1:
-		valueRow(out, factor[0], scores, values)
-	default:
-		valueTile(out, width, &factor, scores, values)
-	}
-}
-
 // finite reports whether all values of the tile are, looking only once.
 func (t *tile) finite(width int) bool {
 	if t.finiteness == 0 {
 		t.finiteness = notAllFinite
-		if t.values.finite(t.end-t.first, width) {
+		if finite(t.values, t.end-t.first, width) {
 			t.finiteness = allFinite
 		}
 	}
 	return t.finiteness == allFinite
 }
 
-// from returns m without its first n rows.
-func (m matrix) from(n int) matrix { return matrix{m.data[n*m.ld:], m.ld} }
-
-// loadQueries widens and scales the unit's queries and interleaves the rows of
-// each panel. Missing rows of the last panel are 0.
-func (w *worker) loadQueries() {
-	q, dim := w.job.call.In.Q, w.job.call.Problem.Dim
-	stride, scale := q.Strides()[3], w.job.plan.scale.query
-	for number, p := range w.panels {
-		queries := w.queries[number*dim : (number+1)*dim]
-		clear(queries)
-		for r := range p.lanes {
-			row := w.rows[p.first+r]
-			widen(w.line[:dim], q, q.Index(w.unit.batch, row.head, row.query, 0), stride)
-			for d, x := range w.line[:dim] {
-				queries[d][r] = x * scale
-			}
-		}
+// readQuery widens and scales a row of the unit.
+func (w *worker) readQuery(dst []float32, row row) {
+	q := w.job.call.In.Q
+	widen(w.set, dst, q, q.Index(w.unit.batch, row.head, row.query, 0), q.Strides()[attention.AxisDim])
+	for d := range dst {
+		dst[d] *= w.job.plan.scale.query
 	}
 }
 
-// mutateFactors returns the factors of outputs and of row sums with a mistake.
-func mutateFactors(m mutate.Kind, factor quad) (outputs, sums quad) {
-	one := quad{1, 1, 1, 1}
-	switch m {
+// factors returns what outputs and totals are to be multiplied by: the factors
+// of the last tile, but for a planted mistake.
+func (w *worker) factors(factor []float32) (outputs, totals []float32) {
+	switch w.job.plan.mutation {
 	case mutate.StaleMaximum:
-		return one, one
+		fill(w.lastFactor, 1)
+		return w.lastFactor, w.lastFactor
 	case mutate.SumNotRescaled:
-		return factor, one
+		fill(w.lastFactor, 1)
+		return factor, w.lastFactor
 	}
 	return factor, factor
 }

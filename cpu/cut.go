@@ -3,13 +3,17 @@ package cpu
 import "github.com/glattn/attention"
 
 const (
-	rowBlock  = 64  // query rows of a unit: reuses each K and V tile this often
-	tileKeys  = 64  // keys of a tile: with D = 64, K and V tiles fit the L1 cache together
 	splitKeys = 512 // keys of a unit in a packed call
 
 	// packedQueries is the longest query for which rows are packed: a decode
 	// step, also with a few speculated tokens.
 	packedQueries = 16
+
+	// narrowRows is the most rows of a packed set that the row kernels take: they
+	// read K and V from the first-level cache again for every four rows.
+	narrowRows = 8
+
+	rowGrain = 32 // rows of a unit are a multiple of it: whole panels of any width
 )
 
 // cut says how a call falls into units of work. A set is the rows that read the
@@ -18,23 +22,46 @@ const (
 // the whole group, and splits the keys, as few rows alone are too little work
 // for many threads.
 //
-// It depends on sizes of a batch entry only, never on the batch or the threads.
+// All of it but rowBlock depends on sizes of a batch entry only. Row blocks hold
+// whole panels and tiles lie on one grid, so that rowBlock may follow batch and
+// threads: it changes no bit.
 type cut struct {
 	packed    bool
-	sets      int // sets of a batch entry
-	rows      int // rows of a set
-	rowBlocks int // blocks of rowBlock rows in a set
-	keyBlocks int // blocks of splitKeys keys; 1 unless packed
+	narrow    bool // by row kernels, not panels
+	sets      int  // sets of a batch entry
+	rows      int  // rows of a set
+	rowBlock  int  // rows of a unit
+	rowBlocks int  // blocks of rowBlock rows in a set
+	keyBlocks int  // blocks of splitKeys keys; 1 unless packed
+	tileKeys  int  // keys of a tile
 }
 
-func cutOf(p attention.Problem) cut {
+func cutOf(p attention.Problem, threads int) cut {
 	c := cut{sets: p.Heads, rows: p.QueryLen, keyBlocks: 1}
 	if p.QueryLen <= packedQueries {
 		c.packed = true
 		c.sets, c.rows = p.KVHeads, p.QueryLen*p.Group()
 		c.keyBlocks = max(1, ceilDiv(p.KeyLen, splitKeys))
+		c.narrow = c.rows <= narrowRows
 	}
-	c.rowBlocks = ceilDiv(c.rows, rowBlock)
+	// Queries and outputs of a unit, and a tile of K and V, share the second-level
+	// cache. The more rows, the less copying of values for each.
+	c.tileKeys, c.rowBlock = 128, 512
+	width := p.Dim + p.ValueDim
+	for c.rowBlock > 2*rowGrain && c.rowBlock*width > 1<<16 {
+		c.rowBlock /= 2
+	}
+	if width > 256 {
+		c.tileKeys = 64
+	}
+	if c.narrow {
+		c.tileKeys = 64
+	}
+	// Units enough that threads end together, though those under a causal rule differ.
+	for c.rowBlock > rowGrain && p.Batch*c.sets*c.keyBlocks*ceilDiv(c.rows, c.rowBlock) < 16*threads {
+		c.rowBlock /= 2
+	}
+	c.rowBlocks = ceilDiv(c.rows, c.rowBlock)
 	return c
 }
 
@@ -55,8 +82,8 @@ func (c cut) unit(n, keyLen int) unit {
 	rowBlockOfSet := c.rowBlocks - 1 - u.block%c.rowBlocks
 	set := u.block / c.rowBlocks
 	u.batch, u.set = set/c.sets, set%c.sets
-	u.rowLow = rowBlockOfSet * rowBlock
-	u.rowHigh = min(u.rowLow+rowBlock, c.rows)
+	u.rowLow = rowBlockOfSet * c.rowBlock
+	u.rowHigh = min(u.rowLow+c.rowBlock, c.rows)
 	u.keyHigh = keyLen
 	if c.packed {
 		u.keyLow = u.ofKeyBlock * splitKeys
@@ -66,3 +93,5 @@ func (c cut) unit(n, keyLen int) unit {
 }
 
 func ceilDiv(n, by int) int { return (n + by - 1) / by }
+
+func roundUp(n, by int) int { return ceilDiv(n, by) * by }

@@ -11,7 +11,7 @@ import (
 // onePartial is one row over random keys, with top, total and outputs as the
 // definition of partial says.
 func onePartial(random *rand.Rand, scores, values []float64) partial {
-	p := makePartial(make([]float32, 2), make([]quad, 2), 2)
+	p := makePartial(make([]float32, partialSize(1, 2)), 1, 2)
 	p.reset()
 	if len(scores) == 0 {
 		return p
@@ -20,20 +20,20 @@ func onePartial(random *rand.Rand, scores, values []float64) partial {
 	for _, s := range scores {
 		top = max(top, s)
 	}
-	p.top[0][0] = float32(top)
+	p.top[0] = float32(top)
 	var total, out float64
 	for j, s := range scores {
 		w := math.Exp(s - float64(float32(top)))
 		total += w
 		out += w * values[j]
 	}
-	p.total[0][0], p.out[0], p.out[1] = float32(total), float32(out), float32(random.Float64())
-	p.out[1] = p.total[0][0] // the output of values that are all 1
+	p.total[0], p.out[0], p.out[1] = float32(total), float32(out), float32(random.Float64())
+	p.out[1] = p.total[0] // the output of values that are all 1
 	return p
 }
 
 func join(parts ...partial) partial {
-	p := makePartial(make([]float32, 2), make([]quad, 2), 2)
+	p := makePartial(make([]float32, partialSize(1, 2)), 1, 2)
 	p.reset()
 	for n := range parts {
 		p.merge(&parts[n], 1)
@@ -52,9 +52,9 @@ func TestMergeIsThePartialOfAllKeys(t *testing.T) {
 		a, b := onePartial(random, scores[:cut], values[:cut]), onePartial(random, scores[cut:], values[cut:])
 		all, joined := onePartial(random, scores, values), join(a, b)
 		require.Equal(t, all.top, joined.top)
-		require.InDelta(t, all.total[0][0], joined.total[0][0], 1e-5)
+		require.InDelta(t, all.total[0], joined.total[0], 1e-5)
 		require.InDelta(t, all.out[0], joined.out[0], 1e-5)
-		require.InDelta(t, joined.total[0][0], joined.out[1], 1e-5)
+		require.InDelta(t, joined.total[0], joined.out[1], 1e-5)
 		require.Equal(t, joined, join(b, a), "order of two does not matter")
 	}
 }
@@ -65,7 +65,7 @@ func TestMergeOfNothing(t *testing.T) {
 	none := onePartial(random, nil, nil)
 	none.out[0] = notANumber32 // outputs of nothing are not read
 	require.Equal(t, some, join(none, some, none))
-	require.Equal(t, negativeInf, join(none, none).top[0][0])
+	require.Equal(t, negativeInf, join(none, none).top[0])
 }
 
 func TestMergeKeepsNaNAndInf(t *testing.T) {
@@ -73,10 +73,10 @@ func TestMergeKeepsNaNAndInf(t *testing.T) {
 	some := onePartial(random, []float64{1, 2}, []float64{3, 4})
 	for _, top := range []float32{notANumber32, positiveInf} {
 		bad := onePartial(random, []float64{1}, []float64{1})
-		bad.top[0][0], bad.total[0][0] = top, notANumber32
+		bad.top[0], bad.total[0] = top, notANumber32
 		for _, p := range []partial{join(some, bad), join(bad, some), join(bad, bad)} {
-			require.True(t, p.total[0][0] != p.total[0][0])
-			require.True(t, p.top[0][0] == top || top != top && p.top[0][0] != p.top[0][0], "top is %v", p.top[0][0])
+			require.True(t, p.total[0] != p.total[0])
+			require.True(t, p.top[0] == top || top != top && p.top[0] != p.top[0], "top is %v", p.top[0])
 		}
 	}
 }

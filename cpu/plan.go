@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/kernel"
 	"github.com/glattn/attention/internal/mutate"
 )
 
 // plan is a problem made ready. It owns the memory that its calls work in.
 type plan struct {
 	backend  *Backend
+	set      *kernel.Set
 	problem  attention.Problem
 	scale    scaling
 	mutation mutate.Kind
@@ -21,16 +23,20 @@ type plan struct {
 }
 
 func newPlan(b *Backend, p attention.Problem) *plan {
-	made := &plan{backend: b, problem: p, mutation: b.options.mutation}
+	made := &plan{backend: b, set: b.set, problem: p, mutation: b.options.mutation}
 	made.scale = scalingOf(p, made.mutation)
 	made.jobs.New = func() any { return newJob(made) }
 	return made
 }
 
-// String names the kernel, its tile sizes and how calls are cut.
+// String names the instruction set, the kernels, and how calls are cut.
 func (p *plan) String() string {
-	c := cutOf(p.problem)
-	s := fmt.Sprintf("cpu go rows=%d keys=%d", rowBlock, tileKeys)
+	c := cutOf(p.problem, p.backend.options.Threads)
+	kernels := "panels"
+	if c.narrow {
+		kernels = "rows"
+	}
+	s := fmt.Sprintf("cpu %s %s rows=%d keys=%d", p.set.Name, kernels, c.rowBlock, c.tileKeys)
 	if c.packed {
 		s += fmt.Sprintf(" packed split=%d", splitKeys)
 	}

@@ -9,10 +9,10 @@ import (
 // the causal rule, the window and the length leave it.
 type row struct{ head, query, low, high int }
 
-// panel is four rows that are computed together. Some key in [low, high) is
+// panel is rows that are computed together. Some key in [low, high) is
 // left to some row; every key in [allLow, allHigh) is left to every row.
 type panel struct {
-	first, lanes    int // rows first to first+lanes−1; 1 to 4 lanes
+	first, lanes    int // rows first to first+lanes−1
 	low, high       int
 	allLow, allHigh int
 }
@@ -30,6 +30,8 @@ func (w *worker) locate(u unit) (kvHead int) {
 		}
 	}
 	w.rows = w.rows[:0]
+	var mask attention.Mask
+	head := -1 // of mask
 	for n := u.rowLow; n < u.rowHigh; n++ {
 		r := row{head: u.set, query: n}
 		if c.packed {
@@ -38,22 +40,22 @@ func (w *worker) locate(u unit) (kvHead int) {
 				r.head = u.set + n/p.QueryLen*p.KVHeads
 			}
 		}
-		r.low, r.high = keyRange(w.job.call, w.job.plan.mutation, u.batch, r)
+		if r.head != head {
+			head, mask = r.head, w.job.call.Mask(u.batch, r.head)
+		}
+		r.low, r.high = keyRange(mask, p.Options, w.job.plan.mutation, r.query)
 		w.rows = append(w.rows, r)
 	}
 	return kvHead
 }
 
-// keyRange returns the keys that the geometry leaves to a row. With the batch
-// entry, head and query given it is exact: only a boolean mask or a bias hides
-// a key inside it.
-func keyRange(call *attention.Call, mutation mutate.Kind, b int, r row) (low, high int) {
-	mask := call.Mask(b, r.head)
-	low, high = mask.KeyRange(r.query, r.query+1)
+// keyRange returns the keys that the geometry leaves to a query. It is exact:
+// only a boolean mask or a bias hides a key inside it.
+func keyRange(mask attention.Mask, o attention.Options, mutation mutate.Kind, query int) (low, high int) {
+	low, high = mask.KeyRange(query, query+1)
 	if mutation == mutate.None || low == high {
 		return low, high
 	}
-	o := call.Problem.Options
 	switch {
 	case mutation == mutate.CausalOffByOne && o.Causal != attention.Off:
 		high = min(mask.KeyLen(), high+1)
@@ -67,9 +69,9 @@ func keyRange(call *attention.Call, mutation mutate.Kind, b int, r row) (low, hi
 	return low, high
 }
 
-// arrange groups the rows into panels and returns the keys that any of them
-// needs, (0, 0) for none.
-func (w *worker) arrange() (low, high int) {
+// arrange groups the rows into panels of at most lanes rows and returns the keys
+// that any of them needs, (0, 0) for none.
+func (w *worker) arrange(lanes int) (low, high int) {
 	w.panels = w.panels[:0]
 	for first := 0; first < len(w.rows); first += lanes {
 		n := min(lanes, len(w.rows)-first)

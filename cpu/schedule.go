@@ -26,7 +26,6 @@ type job struct {
 	// With several key blocks, each unit has a slot for its partial, and each row
 	// block the number of units it still waits for.
 	numbers []float32
-	quads   []quad
 	waiting []atomic.Int32
 }
 
@@ -59,16 +58,14 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 
 func (j *job) prepare(ctx context.Context, call *attention.Call) {
 	p := call.Problem
-	j.ctx, j.call, j.cut = ctx, call, cutOf(p)
+	j.ctx, j.call, j.cut = ctx, call, cutOf(p, j.plan.backend.options.Threads)
 	j.adjusts = j.plan.scale.score != 1 || p.Softcap > 0 || p.Bias != attention.NoType
 	j.units = j.cut.units(p.Batch)
 	j.next.Store(0)
 	if j.cut.keyBlocks == 1 {
 		return
 	}
-	numbers, quads := j.slotSize()
-	j.numbers = resized(j.numbers, j.units*numbers)
-	j.quads = resized(j.quads, j.units*quads)
+	j.numbers = resized(j.numbers, j.units*j.slotSize())
 	j.waiting = resized(j.waiting, j.units/j.cut.keyBlocks)
 	for n := range j.waiting {
 		j.waiting[n].Store(int32(j.cut.keyBlocks))
@@ -76,16 +73,14 @@ func (j *job) prepare(ctx context.Context, call *attention.Call) {
 }
 
 // slotSize returns what the partial of any row block needs at most.
-func (j *job) slotSize() (numbers, quads int) {
-	return partialSize(min(rowBlock, j.cut.rows), j.call.Problem.ValueDim)
+func (j *job) slotSize() int {
+	return partialSize(min(j.cut.rowBlock, j.cut.rows), j.call.Problem.ValueDim)
 }
 
 // slot returns the place of a unit's partial.
 func (j *job) slot(u unit, ofKeyBlock int) partial {
-	slotNumbers, slotQuads := j.slotSize()
-	numbers, quads := partialSize(u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
 	n := u.block*j.cut.keyBlocks + ofKeyBlock
-	return makePartial(j.numbers[n*slotNumbers:][:numbers], j.quads[n*slotQuads:][:quads], j.call.Problem.ValueDim)
+	return makePartial(j.numbers[n*j.slotSize():][:j.slotSize()], u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
 }
 
 // main takes units until none is left or the call is cancelled.
@@ -100,10 +95,11 @@ func (w *worker) main() {
 		}
 		u := j.cut.unit(n, j.call.Problem.KeyLen)
 		if j.cut.keyBlocks == 1 {
-			numbers, quads := partialSize(u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
-			result := makePartial(w.numbers[:numbers], w.quads[:quads], j.call.Problem.ValueDim)
+			result := makePartial(w.numbers, u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
 			w.compute(u, &result)
-			result.store(j.call, u.batch, w.rows)
+			if !result.stored {
+				result.store(j.call, u.batch, w.rows)
+			}
 			continue
 		}
 		result := j.slot(u, u.ofKeyBlock)

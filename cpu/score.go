@@ -23,72 +23,71 @@ func scalingOf(p attention.Problem, mutation mutate.Kind) scaling {
 	return scaling{query: 1, score: scale}
 }
 
-// finishScores applies what follows the product q·k to a panel's scores of keys
-// from first on: the scale if it was not folded, softcap, bias, and the mask
-// unless every key is allowed to every row.
-func (w *worker) finishScores(scores []quad, p panel, first int) {
-	for r := range p.lanes {
-		row := w.rows[p.first+r]
-		if w.job.plan.mutation == mutate.SoftcapAfterMask {
-			w.scaleScores(scores, r)
-			w.addBias(scores, r, row, first)
-			w.maskScores(scores, r, row, first)
-			w.capScores(scores, r)
-			continue
-		}
-		w.scaleScores(scores, r)
-		w.capScores(scores, r)
-		w.addBias(scores, r, row, first)
-		w.maskScores(scores, r, row, first)
+// finishScores applies what follows the product q·k to n scores of a row, step
+// apart, of keys from first on: the scale if it was not folded, softcap, bias,
+// and the mask unless every key is allowed to every row.
+func (w *worker) finishScores(scores []float32, step, n int, row row, first int) {
+	scores = scores[:(n-1)*step+1]
+	w.scaleScores(scores, step)
+	if w.job.plan.mutation == mutate.SoftcapAfterMask {
+		w.addBias(scores, step, n, row, first)
+		w.maskScores(scores, step, n, row, first)
+		w.capScores(scores, step)
+		return
 	}
+	w.capScores(scores, step)
+	w.addBias(scores, step, n, row, first)
+	w.maskScores(scores, step, n, row, first)
 }
 
-func (w *worker) scaleScores(scores []quad, r int) {
+func (w *worker) scaleScores(scores []float32, step int) {
 	scale := w.job.plan.scale.score
 	if scale == 1 {
 		return
 	}
-	for j := range scores {
-		scores[j][r] *= scale
+	for at := 0; at < len(scores); at += step {
+		scores[at] *= scale
 	}
 }
 
-func (w *worker) capScores(scores []quad, r int) {
+func (w *worker) capScores(scores []float32, step int) {
 	softcap := w.job.plan.problem.Softcap
 	if softcap == 0 {
 		return
 	}
-	for j := range scores {
-		scores[j][r] = softcap * tanh32(scores[j][r]/softcap)
+	for at := 0; at < len(scores); at += step {
+		scores[at] = softcap * tanh32(scores[at]/softcap)
 	}
 }
 
-func (w *worker) addBias(scores []quad, r int, row row, first int) {
+func (w *worker) addBias(scores []float32, step, n int, row row, first int) {
 	bias := w.job.call.In.Bias
 	if !bias.Present() {
 		return
 	}
-	line := w.bias[:len(scores)]
-	widen(line, bias, bias.Index(w.unit.batch, row.head, row.query, first), bias.Strides()[attention.AxisDim])
-	for j, x := range line {
+	line := w.bias[:n]
+	widen(w.set, line, bias, bias.Index(w.unit.batch, row.head, row.query, first), bias.Strides()[attention.AxisDim])
+	at := 0
+	for _, x := range line {
 		if x == negativeInf {
-			scores[j][r] = x // masked, whatever a NaN or Inf key made of the score
+			scores[at] = x // masked, whatever a NaN or Inf key made of the score
 		} else {
-			scores[j][r] += x
+			scores[at] += x
 		}
+		at += step
 	}
 }
 
 // maskScores puts −Inf where row row may not look.
-func (w *worker) maskScores(scores []quad, r int, row row, first int) {
+func (w *worker) maskScores(scores []float32, step, n int, row row, first int) {
 	if w.unmasked {
 		return
 	}
-	for j := range min(len(scores), max(0, row.low-first)) {
-		scores[j][r] = negativeInf
+	for j := range min(n, max(0, row.low-first)) {
+		scores[j*step] = negativeInf
 	}
-	for j := max(0, row.high-first); j < len(scores); j++ {
-		scores[j][r] = negativeInf
+	for j := max(0, row.high-first); j < n; j++ {
+		scores[j*step] = negativeInf
 	}
 	mask := w.job.call.In.Mask
 	if !mask.Present() {
@@ -96,9 +95,9 @@ func (w *worker) maskScores(scores []quad, r int, row row, first int) {
 	}
 	keep, stride := mask.Bools(), mask.Strides()[attention.AxisDim]
 	at := mask.Index(w.unit.batch, row.head, row.query, first)
-	for j := range scores {
+	for j := range n {
 		if !keep[at+j*stride] {
-			scores[j][r] = negativeInf
+			scores[j*step] = negativeInf
 		}
 	}
 }

@@ -10,88 +10,57 @@ var (
 	notANumber32 = float32(math.NaN())
 )
 
-// isMasked reports whether a weight made by weigh is that of a masked key.
+// isMasked reports whether a weight is that of a masked key, see kernel.Set.Weigh.
 func isMasked(weight float32) bool { return math.Float32bits(weight) == maskedBits }
 
-// weigh turns the scores of a tile into weights under the running maximum of
-// each of the first rows rows, in place:
-//
-//	top'[r]   = max(top[r], max_j scores[j][r])
-//	weights   = exp(scores[j][r] − top'[r])
-//	total[r]  = Σ_j weights[j][r]
-//	factor[r] = exp(top[r] − top'[r])       what earlier outputs and sums must be scaled by
-//
-// A score of −Inf is a masked key: its weight is −0, which an allowed key never
-// has, and holes is true. A NaN score makes top, total and factor NaN for good.
-// A +Inf score makes top +Inf and the total NaN. While every score of a row was
-// −Inf its top is −Inf and its total 0.
-func weigh(scores []quad, rows int, top *quad) (factor, total quad, holes bool) {
-	before := *top
-	raise(scores, top)
-	var base quad
-	for r := range rows {
-		if top[r] == positiveInf && hasNaN(scores, r) {
-			top[r] = notANumber32
-		}
-		if top[r] != negativeInf { // else every difference is −Inf − 0
-			base[r] = top[r]
-		}
-		factor[r] = exp32(before[r] - base[r])
-	}
-	for j := range scores {
-		s := &scores[j]
-		for r := range rows {
-			x := s[r] - base[r]
-			if x < expSubnormal {
-				if s[r] == negativeInf {
-					s[r], holes = masked, true
-					continue
-				}
-				s[r] = exp32(x)
-				total[r] += s[r]
-				continue
-			}
-			biased := x*log2e + roundBias // exp32 by hand: too large to be inlined
-			n := biased - roundBias
-			y := (x - n*ln2High) - n*ln2Low
-			poly := 1 + (y + y*y*(exp2c+y*(exp3c+y*(exp4c+y*(exp5c+y*exp6c)))))
-			weight := poly * math.Float32frombits(math.Float32bits(biased)<<23+127<<23)
-			s[r] = weight
-			total[r] += weight
-		}
-	}
-	for r := range rows {
-		if total[r] != total[r] && top[r] != positiveInf {
-			top[r], factor[r] = notANumber32, notANumber32
-		}
-	}
-	return factor, total, holes
+// state is the running softmax of some rows, a number for each, and what the
+// last tile did to it.
+type state struct {
+	top, total        []float32 // as in partial
+	factor, tileTotal []float32
 }
 
-// raise lifts top to the greatest score of each row. NaN scores are passed over.
-func raise(scores []quad, top *quad) {
-	t0, t1, t2, t3 := top[0], top[1], top[2], top[3]
-	for j := range scores {
-		s := &scores[j]
-		if s[0] > t0 {
-			t0 = s[0]
-		}
-		if s[1] > t1 {
-			t1 = s[1]
-		}
-		if s[2] > t2 {
-			t2 = s[2]
-		}
-		if s[3] > t3 {
-			t3 = s[3]
-		}
-	}
-	*top = quad{t0, t1, t2, t3}
+// makeState splits numbers, 4·rows of them, and starts from no keys.
+func makeState(numbers []float32, rows int) state {
+	s := state{numbers[:rows], numbers[rows : 2*rows], numbers[2*rows : 3*rows], numbers[3*rows : 4*rows]}
+	fill(s.top, negativeInf)
+	clear(s.total)
+	return s
 }
 
-func hasNaN(scores []quad, r int) bool {
-	for j := range scores {
-		if scores[j][r] != scores[j][r] {
+// of returns the part of rows [first, first+count).
+func (s state) of(first, count int) state {
+	end := first + count
+	return state{s.top[first:end], s.total[first:end], s.factor[first:end], s.tileTotal[first:end]}
+}
+
+// mend finishes rows of which a kernel called the last tile odd, given whether a
+// score of row r is NaN:
+//
+//	a NaN score makes top, total and factor NaN for good
+//	a +Inf score makes top +Inf and the total NaN, unless a score is NaN
+func (s state) mend(rows int, hasNaN func(r int) bool) {
+	for r := range rows {
+		if s.tileTotal[r] == s.tileTotal[r] {
+			continue
+		}
+		if s.top[r] != positiveInf || hasNaN(r) {
+			s.top[r], s.factor[r] = notANumber32, notANumber32
+		}
+	}
+}
+
+// advance adds the tile to the totals, given the factor of what they held.
+func (s state) advance(factor []float32) {
+	for r := range s.total {
+		s.total[r] = s.total[r]*factor[r] + s.tileTotal[r]
+	}
+}
+
+// anyNaN reports whether every step-th of the scores has a NaN among them.
+func anyNaN(scores []float32, step int) bool {
+	for j := 0; j < len(scores); j += step {
+		if scores[j] != scores[j] {
 			return true
 		}
 	}

@@ -23,6 +23,7 @@ const (
 	debugVar   = "ATTN_DEBUG"
 	gpuVar     = "ATTN_GPU"
 	vectorsVar = "ATTN_VECTORS"
+	cpuVar     = "ATTN_CPU"
 )
 
 // Auto is the backend name that leaves the choice to the dispatcher.
@@ -32,6 +33,7 @@ var (
 	knownBackends = []string{Auto, "gpu", "cpu", "reference"}
 	knownRequires = []string{"gpu"}
 	knownDebugs   = []string{"gl", "trace", "shaders"}
+	knownCPUs     = []string{"avx512", "avx2", "go"}
 )
 
 // Switches are those of ATTN_DEBUG.
@@ -90,12 +92,22 @@ func Vectors() []string {
 	return dirs
 }
 
+// CPU returns the instruction set that ATTN_CPU asks for, "" if it is not set.
+func CPU() (string, error) {
+	name := strings.TrimSpace(os.Getenv(cpuVar))
+	if name == "" {
+		return "", nil
+	}
+	return name, known(cpuVar, name, knownCPUs)
+}
+
 // Check reports every variable with a value that is not known, as a joined
 // error of [UnknownError].
 func Check() error {
 	_, backend := Backend()
 	_, gpu := GPU()
-	problems := []error{backend, gpu}
+	_, cpu := CPU()
+	problems := []error{backend, gpu, cpu}
 	if value := strings.TrimSpace(os.Getenv(requireVar)); value != "" {
 		problems = append(problems, known(requireVar, value, knownRequires))
 	}

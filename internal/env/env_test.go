@@ -12,7 +12,7 @@ import (
 
 func unset(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{backendVar, requireVar, debugVar, gpuVar, vectorsVar} {
+	for _, name := range []string{backendVar, requireVar, debugVar, gpuVar, vectorsVar, cpuVar} {
 		t.Setenv(name, "")
 	}
 }
@@ -39,6 +39,12 @@ func TestKnownValues(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
+	for _, want := range append(knownCPUs, "") {
+		t.Setenv(cpuVar, want)
+		got, err := CPU()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 	t.Setenv(requireVar, "gpu")
 	t.Setenv(gpuVar, " 3 ")
 	t.Setenv(debugVar, "gl, shaders")
@@ -62,6 +68,7 @@ func TestUnknownValues(t *testing.T) {
 		{debugVar, "gl,verbose", "verbose", "gl, trace, shaders"},
 		{gpuVar, "-1", "-1", "0, 1, 2"},
 		{gpuVar, "first", "first", "0, 1, 2"},
+		{cpuVar, "sse2", "sse2", "avx512, avx2, go"},
 	} {
 		t.Run(c.variable+"="+c.value, func(t *testing.T) {
 			unset(t)
@@ -97,6 +104,7 @@ func TestDocumented(t *testing.T) {
 		requireVar + "=" + strings.Join(knownRequires, "|"),
 		debugVar + "=" + strings.Join(knownDebugs, ","),
 		gpuVar + "=", vectorsVar + "=",
+		cpuVar + "=" + strings.Join(knownCPUs, "|"),
 	} {
 		require.Contains(t, string(doc), want)
 	}

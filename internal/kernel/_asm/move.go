@@ -1,0 +1,119 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// pack generates the copy of values into groups of columns. Rows are read in
+// order, since they come from far; each group is a stream of writes.
+func pack() {
+	TEXT("packAVX2", NOSPLIT, "func(dst, src *float32, ld, rows, sixes, fours, ones int)")
+	Doc("packAVX2 is packGo.")
+	Pragma("noescape")
+	dst, src, ld := argument("dst"), argument("src"), argument("ld")
+	SHLQ(Imm(2), ld)
+	rows := argument("rows")
+	left := GP64()
+	MOVQ(rows, left)
+	row := GP64() // where it goes in the groups of six, relative to dst, over 24
+	XORQ(row, row)
+	loop("pack_rows", left, func() {
+		from, to := GP64(), GP64()
+		MOVQ(src, from)
+		MOVQ(dst, to)
+		for _, g := range groups {
+			step, at := GP64(), GP64()
+			IMUL3Q(U32(4*g.size), rows, step) // from group to group
+			IMUL3Q(U32(4*g.size), row, at)
+			ADDQ(to, at)
+			count := argument(g.param)
+			loop("pack_"+g.param, count, func() {
+				move(g.size, from, at)
+				add(4*g.size, from)
+				ADDQ(step, at)
+				ADDQ(step, to)
+			})
+		}
+		ADDQ(ld, src)
+		INCQ(row)
+	})
+	RET()
+}
+
+// move copies size numbers, and no more.
+func move(size int, from, to reg.GPVirtual) {
+	a, b := XMM(), XMM()
+	switch size {
+	case 6:
+		VMOVUPS(at(from, 0), a)
+		VMOVSD(at(from, 16), b)
+		VMOVUPS(a, at(to, 0))
+		VMOVSD(b, at(to, 16))
+	case 4:
+		VMOVUPS(at(from, 0), a)
+		VMOVUPS(a, at(to, 0))
+	case 1:
+		VMOVSS(at(from, 0), a)
+		VMOVSS(a, at(to, 0))
+	}
+}
+
+// transpose generates the transposition of a strip of blocks of 8 by 8 numbers.
+func transpose() {
+	TEXT("transposeAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, scale float32, blocks, nextdst, nextsrc int)")
+	Doc("transposeAVX2 is transposeGo; the next block lies nextdst and nextsrc numbers further.")
+	Pragma("noescape")
+	dst, src := argument("dst"), argument("src")
+	ldd, lds := argument("ldd"), argument("lds")
+	nextdst, nextsrc := argument("nextdst"), argument("nextsrc")
+	for _, r := range []reg.GPVirtual{ldd, lds, nextdst, nextsrc} {
+		SHLQ(Imm(2), r)
+	}
+	scale := YMM()
+	VBROADCASTSS(NewParamAddr("scale", 32), scale)
+	loop("transpose_blocks", argument("blocks"), func() {
+		var v [8]reg.VecVirtual
+		p := GP64()
+		MOVQ(src, p)
+		for n := range v {
+			v[n] = YMM()
+			VMOVUPS(at(p, 0), v[n])
+			ADDQ(lds, p)
+		}
+		// Pairs of rows, then pairs of pairs, then the two halves of vectors.
+		t := [8]reg.VecVirtual{}
+		for n := 0; n < 8; n += 2 {
+			low := YMM()
+			VUNPCKLPS(v[n+1], v[n], low)
+			VUNPCKHPS(v[n+1], v[n], v[n])
+			t[n], t[n+1] = low, v[n]
+		}
+		var u [8]reg.VecVirtual
+		for n := 0; n < 8; n += 4 {
+			for k := range 2 {
+				low := YMM()
+				VSHUFPS(Imm(0x44), t[n+2+k], t[n+k], low)
+				VSHUFPS(Imm(0xee), t[n+2+k], t[n+k], t[n+k])
+				u[n+2*k], u[n+2*k+1] = low, t[n+k]
+			}
+		}
+		MOVQ(dst, p)
+		store := func(immediate uint64) {
+			for n := range 4 {
+				out := YMM()
+				VPERM2F128(Imm(immediate), u[n+4], u[n], out)
+				VMULPS(scale, out, out)
+				VMOVUPS(out, at(p, 0))
+				ADDQ(ldd, p)
+			}
+		}
+		store(0x20)
+		store(0x31)
+		ADDQ(nextdst, dst)
+		ADDQ(nextsrc, src)
+	})
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,270 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestChecks(t *testing.T) {
+	for _, s := range sets() {
+		require.NoError(t, s.Check())
+	}
+	for _, name := range Names {
+		s, err := Named(name)
+		if err != nil {
+			t.Logf("NOT RUN: the kernels of %s, which this processor lacks: %v", name, err)
+			continue
+		}
+		require.Equal(t, name, s.Name)
+	}
+	_, err := Named("sse")
+	require.ErrorContains(t, err, "avx512, avx2, go")
+	broken := portable
+	broken.scores = func(scores, _, _ []float32, _, _ int, _ groups) { scores[0] = 1 }
+	require.ErrorContains(t, broken.Check(), "scores")
+}
+
+func random(n int) []float32 {
+	list := make([]float32, n)
+	for i := range list {
+		list[i] = float32(rand.NormFloat64())
+	}
+	return list
+}
+
+func requireNear(t *testing.T, want float64, got float32, scale float64, where ...any) {
+	t.Helper()
+	require.LessOrEqual(t, math.Abs(want-float64(got)), 1e-5*scale, where)
+}
+
+func TestScoresAndValues(t *testing.T) {
+	for _, s := range sets() {
+		for _, dim := range []int{1, 2, 3, 4, 5, 8, 31, 64} {
+			for n := 1; n <= 27; n++ {
+				ld := dim + n%3
+				q, k, got := random(dim*s.Lanes), random((n-1)*ld+dim), make([]float32, n*s.Lanes+1)
+				got[n*s.Lanes] = 5
+				s.Scores(got, q, k, ld, dim, n)
+				for j := range n {
+					for lane := range s.Lanes {
+						var want float64
+						for d := range dim {
+							want += float64(q[d*s.Lanes+lane]) * float64(k[j*ld+d])
+						}
+						requireNear(t, want, got[j*s.Lanes+lane], 10, s.Name, dim, n)
+					}
+				}
+				require.Equal(t, float32(5), got[n*s.Lanes])
+
+				// Values with n columns and dim keys.
+				v, packed := random((dim-1)*(n+2)+n), make([]float32, dim*n)
+				s.Pack(packed, v, n+2, dim, n)
+				w, f, out := random(dim*s.Lanes), random(s.Lanes), random(n*s.Lanes+1)
+				before := append([]float32(nil), out...)
+				skip := dim / 3 // keys before, and one less behind
+				s.Values(out, f, w, packed, skip, dim-skip-skip/2, dim, n)
+				for c := range n {
+					for lane := range s.Lanes {
+						want := float64(before[c*s.Lanes+lane]) * float64(f[lane])
+						for j := range dim - skip - skip/2 {
+							want += float64(w[j*s.Lanes+lane]) * float64(v[(j+skip)*(n+2)+c])
+						}
+						requireNear(t, want, out[c*s.Lanes+lane], 10, s.Name, dim, n)
+					}
+				}
+				require.Equal(t, before[n*s.Lanes], out[n*s.Lanes])
+			}
+		}
+	}
+}
+
+func TestDotsAndMix(t *testing.T) {
+	for _, s := range sets() {
+		for _, kind := range []string{"f32", "f16", "bf16"} {
+			for rows := 1; rows <= 7; rows++ {
+				for n := 1; n <= 9; n++ {
+					width := s.Width * (1 + (rows+n)%10)
+					stride := width + n%3
+					m := Rows{Stride: stride, Brain: kind == "bf16"}
+					wide := random((n-1)*stride + width)
+					if kind == "f32" {
+						m.Float32s = wide
+					} else {
+						m.Uint16s = make([]uint16, len(wide))
+						for i, x := range wide {
+							m.Uint16s[i] = uint16(math.Float32bits(x) >> 16)
+							if kind == "f16" {
+								m.Uint16s[i] = uint16(rand.IntN(0x4000)) | uint16(i%2)<<15
+							}
+						}
+						widenGo(wide, m.Uint16s, m.Brain)
+					}
+					q, got := random(rows*width), make([]float32, rows*n)
+					s.Dots(got, n, q, width, rows, m, width, n, Rows{})
+					w, f, out := random(rows*n), random(rows), random(rows*width)
+					before := append([]float32(nil), out...)
+					s.Mix(out, width, f, w, n, rows, m, width, n, Rows{})
+					for r := range rows {
+						for j := range n {
+							var want float64
+							for d := range width {
+								want += float64(q[r*width+d]) * float64(wide[j*stride+d])
+							}
+							requireNear(t, want, got[r*n+j], 50, s.Name, kind, rows, n)
+						}
+						for c := range width {
+							want := float64(before[r*width+c]) * float64(f[r])
+							for j := range n {
+								want += float64(w[r*n+j]) * float64(wide[j*stride+c])
+							}
+							requireNear(t, want, out[r*width+c], 10, s.Name, kind, rows, n)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestWidenIsExact(t *testing.T) {
+	src := make([]uint16, 1<<16)
+	for n := range src {
+		src[n] = uint16(n)
+	}
+	for _, s := range sets() {
+		for _, brain := range []bool{false, true} {
+			got, want := make([]float32, len(src)), make([]float32, len(src))
+			s.Widen(got, src, brain)
+			widenGo(want, src, brain)
+			for n := range want {
+				if want[n] == want[n] {
+					require.Equal(t, math.Float32bits(want[n]), math.Float32bits(got[n]), "%s %#04x", s.Name, n)
+				} else {
+					require.True(t, got[n] != got[n], "%s %#04x", s.Name, n)
+				}
+			}
+		}
+	}
+}
+
+// weighed runs the softmax step of a set on the same scores in all lanes.
+func weighed(s *Set, before float32, scores []float32) (weights []float32, top, factor, total float32, holes, odd bool) {
+	panel, state := make([]float32, len(scores)*s.Lanes), make([]float32, 3*s.Lanes)
+	for n := range panel {
+		panel[n] = scores[n/s.Lanes]
+	}
+	for lane := range s.Lanes {
+		state[lane] = before
+	}
+	holes, odd = s.Weigh(panel, len(scores), rand.IntN(len(scores)+1), state[:s.Lanes], state[s.Lanes:2*s.Lanes], state[2*s.Lanes:])
+	for j := range scores {
+		weights = append(weights, panel[j*s.Lanes+s.Lanes-1])
+	}
+	return weights, state[s.Lanes-1], state[2*s.Lanes-1], state[3*s.Lanes-1], holes, odd
+}
+
+func weighedRow(s *Set, before float32, scores []float32) (weights []float32, top, factor, total float32, holes, odd bool) {
+	for len(weights) < len(scores) {
+		weights = append(weights, make([]float32, s.Width)...)
+	}
+	for n := copy(weights, scores); n < len(weights); n++ {
+		weights[n] = scores[len(scores)-1]
+	}
+	state := []float32{before, 0, 0}
+	holes, odd = s.WeighRow(weights, state[:1], state[1:2], state[2:])
+	return weights[:len(scores)], state[0], state[1], state[2], holes, odd
+}
+
+type weigher func(s *Set, before float32, scores []float32) (weights []float32, top, factor, total float32, holes, odd bool)
+
+func TestWeighSpecials(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	payload := math.Float32frombits(0x7fc00001) // must not become a number in the exponent's arithmetic
+	for _, s := range sets() {
+		for _, weigh := range []weigher{weighed, weighedRow} {
+			w, top, factor, total, holes, odd := weigh(s, -inf, []float32{-inf, -inf, -inf})
+			require.Equal(t, []uint32{1 << 31, 1 << 31, 1 << 31}, []uint32{math.Float32bits(w[0]), math.Float32bits(w[1]), math.Float32bits(w[2])})
+			require.Equal(t, -inf, top)
+			require.Zero(t, math.Float32bits(factor))
+			require.Zero(t, total)
+			require.True(t, holes)
+			require.False(t, odd)
+
+			w, top, factor, _, holes, odd = weigh(s, 1, []float32{2, -inf, -500, 2})
+			require.Equal(t, []float32{1, 0, 0, 1}, w)
+			require.Equal(t, uint32(1<<31), math.Float32bits(w[1]))
+			require.Zero(t, math.Float32bits(w[2]), "an allowed weight that vanishes is +0")
+			require.Equal(t, float32(2), top)
+			require.InDelta(t, math.Exp(-1), factor, 1e-7)
+			require.True(t, holes)
+			require.False(t, odd)
+
+			_, _, _, _, holes, _ = weigh(s, 0, []float32{-3, -500})
+			require.False(t, holes)
+
+			for _, bad := range []float32{nan, inf, payload, -payload} {
+				w, top, _, total, _, odd = weigh(s, 0, []float32{1, bad, 2})
+				require.True(t, w[1] != w[1], "%s %v", s.Name, bad)
+				require.True(t, total != total)
+				require.True(t, odd)
+				if bad == inf {
+					require.Equal(t, inf, top)
+				} else {
+					require.Equal(t, float32(2), top)
+				}
+			}
+			_, top, _, _, _, odd = weigh(s, nan, []float32{1})
+			require.True(t, odd)
+			require.True(t, top != top, "a NaN maximum stays")
+			_, _, factor, _, _, _ = weigh(s, -inf, []float32{1})
+			require.Zero(t, factor)
+		}
+	}
+}
+
+// ulps returns |got − want| in units of the last place of want as a float32.
+func ulps(got float32, want float64) float64 {
+	_, exponent := math.Frexp(want)
+	return math.Abs(float64(got)-want) / math.Ldexp(1, exponent-24)
+}
+
+func TestWeightAccuracy(t *testing.T) {
+	for _, s := range sets() {
+		var most float64
+		var where float32
+		for bits, last := math.Float32bits(-1e-9), math.Float32bits(-87); bits <= last; {
+			var scores []float32
+			for ; bits <= last && len(scores) < 4096; bits += 257 {
+				scores = append(scores, math.Float32frombits(bits))
+			}
+			weights, _, _, _, _, _ := weighedRow(s, 0, scores)
+			for n, x := range scores {
+				if e := ulps(weights[n], math.Exp(float64(x))); e > most {
+					most, where = e, x
+				}
+			}
+		}
+		t.Logf("%s: %.3f ulp at %v", s.Name, most, where)
+		require.LessOrEqual(t, most, 1.2, s.Name)
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	for _, s := range sets() {
+		for rows := 1; rows <= 17; rows += 4 {
+			for columns := 1; columns <= 26; columns++ {
+				src, dst := random((rows-1)*(columns+3)+columns), make([]float32, columns*(rows+2))
+				s.Transpose(dst, rows+2, src, columns+3, rows, columns, 2)
+				for c := range columns {
+					for r := range rows {
+						require.Equal(t, 2*src[r*(columns+3)+c], dst[c*(rows+2)+r])
+					}
+					require.Zero(t, dst[c*(rows+2)+rows])
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernel
+
+// sets lists what there is for this architecture.
+func sets() []*Set { return []*Set{&portable} }
