@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/kernel"
 )
 
 // partial is attention of some rows over some of their keys, not yet divided
@@ -60,7 +61,7 @@ func (p *partial) merge(other *partial, rows int) {
 			continue
 		}
 		common := max(*top, otherTop) // NaN if either is
-		a, b := exp32(*top-common), exp32(otherTop-common)
+		a, b := kernel.Exp(*top-common), kernel.Exp(otherTop-common)
 		for c, x := range theirs {
 			mine[c] = mine[c]*a + x*b
 		}

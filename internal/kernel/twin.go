@@ -161,27 +161,10 @@ func baseOf(top, before float32) (base, factor float32) {
 	return base, factor
 }
 
-// Constants of weight. The polynomial interpolates (eʳ−1−r)/r² at the Chebyshev
-// nodes of |r| ≤ ln2/2, a relative error of eʳ of 1.1e-8; rounding adds the rest.
-const (
-	log2e   = 1.44269504088896340736
-	ln2High = 0.693359375 // few bits, so that n·ln2High is exact
-	ln2Low  = -2.12194440054690583e-4
-
-	exp2c = 0.5
-	exp3c = 0.16666576266288757
-	exp4c = 0.041666556149721146
-	exp5c = 0.008363177999854088
-	exp6c = 0.0013926181709393859
-
-	roundBias = 0x1.8p23 // x + roundBias − roundBias is x rounded to an integer
-	expLeast  = -87      // below it the result could be subnormal
-)
-
 // weight returns eˣ by x = n·ln2 + r, eˣ = 2ⁿ·eʳ (Cody and Waite's reduction),
 // and −0 for a score s of −Inf.
 func weight(s, x float32) float32 {
-	if x < expLeast {
+	if x < expSubnormal { // the kernels give no subnormal weights
 		if s == negativeInf {
 			return math.Float32frombits(1 << 31)
 		}
