@@ -5,8 +5,8 @@ import "fmt"
 // Inputs are the tensors a call reads.
 type Inputs struct {
 	Q Tensor // [B, Hq, Lq, D]
-	K Tensor // [B, Hkv, Lk, D]
-	V Tensor // [B, Hkv, Lk, Dv]
+	K Tensor // [B, Hkv, Lk, D], any float type or Q8_0
+	V Tensor // [B, Hkv, Lk, Dv], any float type or Q8_0
 
 	// Bias, if present, is added to the scores. It broadcasts right-aligned to
 	// [B, Hq, Lq, Lk]: an axis of size 1 serves all. −Inf masks.
@@ -38,8 +38,8 @@ type Call struct {
 
 // NewCall checks everything that can be checked before work starts: types,
 // sizes, strides, ranges, lengths, overlap. The error is an ErrInvalid, one of
-// [ShapeError], [TypeError], [RangeError], [StorageError], [OverlapError], or the
-// mistake of a [Tensor] that was made wrongly. The call keeps the slices of in
+// [ShapeError], [TypeError], [RangeError], [StrideError], [StorageError],
+// [OverlapError], or the mistake of a [Tensor] that was made wrongly. The call keeps the slices of in
 // and out, lists included: they must not change while it runs.
 func NewCall(opts Options, in Inputs, out Outputs) (*Call, error) {
 	p := Problem{Options: opts, Operands: Operands{
@@ -91,6 +91,9 @@ func (c *Call) checkTensors() error {
 			if size == 1 {
 				t.strides[axis] = 0
 			}
+		}
+		if err := t.checkBlocks(o.name); err != nil {
+			return err
 		}
 		low, high, empty, ok := t.span()
 		if !ok {

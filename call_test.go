@@ -190,12 +190,14 @@ func requireSameError(t *testing.T, want any, got error) {
 
 func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
-		"attention: K: dim is 9, want 8 (dim of Q)":                   &ShapeError{Arg: "K", Axis: "dim", Got: 9, Want: 8, Why: "dim of Q"},
-		"attention: lengths: length is 1, want 2 (batch of Q)":        &ShapeError{Arg: "lengths", Got: 1, Want: 2, Why: "batch of Q"},
-		"attention: mask: dtype is f32, want bool":                    &TypeError{Arg: "mask", Got: Float32, Want: "bool"},
-		"attention: softcap is -1, want 0 to 5":                       &RangeError{Arg: "softcap", Got: -1, Min: 0, Max: 5},
-		"attention: V: view touches elements -1 to 9 of a slice of 5": &StorageError{Arg: "V", Low: -1, High: 9, Len: 5},
-		"attention: output O overlaps Q in memory":                    &OverlapError{Output: "O", Other: "Q"},
+		"attention: K: dim is 9, want 8 (dim of Q)":                              &ShapeError{Arg: "K", Axis: "dim", Got: 9, Want: 8, Why: "dim of Q"},
+		"attention: lengths: length is 1, want 2 (batch of Q)":                   &ShapeError{Arg: "lengths", Got: 1, Want: 2, Why: "batch of Q"},
+		"attention: mask: dtype is f32, want bool":                               &TypeError{Arg: "mask", Got: Float32, Want: "bool"},
+		"attention: softcap is -1, want 0 to 5":                                  &RangeError{Arg: "softcap", Got: -1, Min: 0, Max: 5},
+		"attention: V: view touches elements -1 to 9 of a slice of 5":            &StorageError{Arg: "V", Low: -1, High: 9, Len: 5},
+		"attention: K: stride of sequence is 40 elements, want a multiple of 32": &StrideError{Arg: "K", Axis: "sequence", Got: 40, Want: "a multiple of 32"},
+		"attention: V: offset is 8 elements, want a multiple of 32":              &StrideError{Arg: "V", Got: 8, Want: "a multiple of 32"},
+		"attention: output O overlaps Q in memory":                               &OverlapError{Output: "O", Other: "Q"},
 	} {
 		require.EqualError(t, err, want)
 		require.ErrorIs(t, err, ErrInvalid)

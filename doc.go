@@ -37,6 +37,17 @@
 // does a batch entry computed alone; a dispatch.Engine left to choose may run the
 // second call elsewhere.
 //
+// # Storage types
+//
+// Q, K, V, O and bias are [Float32], [Float16] or [BFloat16], each tensor by itself. K
+// and V may also be [Q8_0], the int8 blocks of cached keys and values in ggml: 34
+// bytes for 32 numbers. They are widened exactly, so that what a quantized cache
+// costs in accuracy is what [QuantizeQ8_0] rounded. Rows start at blocks:
+//
+//	k := attention.Zeros(attention.Q8_0, B, Hkv, capacity, D) // rows of ⌈D/32⌉·34 bytes
+//	k.SetRow(b, g, position, row)                             // one token of one head, []float32
+//	in.K = k.Slice(attention.AxisSequence, 0, position+1)
+//
 // # Environment
 //
 // The knobs below are read by package internal/env when an engine or a device is

@@ -12,18 +12,20 @@ import (
 type DType uint8
 
 // The storage types. Float16 is IEEE binary16, BFloat16 the upper half of a
-// float32; both are stored as uint16 bit patterns.
+// float32; both are stored as uint16 bit patterns. Q8_0 is for K and V alone:
+// blocks of 32 int8 values with one binary16 scale, see [QuantizeQ8_0].
 const (
 	NoType DType = iota
 	Float32
 	Float16
 	BFloat16
 	Bool
+	Q8_0
 )
 
-var dtypeNames = [...]string{NoType: "none", Float32: "f32", Float16: "f16", BFloat16: "bf16", Bool: "bool"}
+var dtypeNames = [...]string{NoType: "none", Float32: "f32", Float16: "f16", BFloat16: "bf16", Bool: "bool", Q8_0: "q8_0"}
 
-// String returns the short name used in specs and records: f32, f16, bf16, bool.
+// String returns the short name used in specs and records: f32, f16, bf16, bool, q8_0.
 func (t DType) String() string {
 	if int(t) < len(dtypeNames) {
 		return dtypeNames[t]
@@ -31,7 +33,8 @@ func (t DType) String() string {
 	return fmt.Sprintf("dtype(%d)", uint8(t))
 }
 
-// Size returns the bytes of one element, 0 for NoType.
+// Size returns the bytes of one element; 0 for NoType, and for Q8_0, whose
+// elements have no bytes of their own. See [DType.Bytes].
 func (t DType) Size() int {
 	switch t {
 	case Float32:
@@ -44,17 +47,27 @@ func (t DType) Size() int {
 	return 0
 }
 
-// IsFloat reports whether t holds numbers that attention can compute with.
+// Bytes returns the bytes that a row of n elements takes. A row of Q8_0 is whole
+// blocks: 34 bytes for each 32 elements begun.
+func (t DType) Bytes(n int) int {
+	if t == Q8_0 {
+		return blocksOf(n) * Q8_0BlockBytes
+	}
+	return n * t.Size()
+}
+
+// IsFloat reports whether t is a float type, in which every tensor of numbers may
+// be stored. Q8_0 is not one: it serves K and V alone.
 func (t DType) IsFloat() bool { return t == Float32 || t == Float16 || t == BFloat16 }
 
-// ParseDType returns the type with the given short name (f32, f16, bf16, bool).
+// ParseDType returns the type with the given short name (f32, f16, bf16, bool, q8_0).
 func ParseDType(name string) (DType, error) {
 	for t, n := range dtypeNames {
 		if n == name && DType(t) != NoType {
 			return DType(t), nil
 		}
 	}
-	return NoType, fmt.Errorf("attention: %w: unknown dtype %q (known: f32, f16, bf16, bool)", ErrInvalid, name)
+	return NoType, fmt.Errorf("attention: %w: unknown dtype %q (known: f32, f16, bf16, bool, q8_0)", ErrInvalid, name)
 }
 
 // Float16ToFloat32 widens a binary16 bit pattern exactly.

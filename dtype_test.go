@@ -14,12 +14,12 @@ func TestDTypeNames(t *testing.T) {
 		size  int
 		float bool
 	}{NoType: {"none", 0, false}, Float32: {"f32", 4, true}, Float16: {"f16", 2, true}, BFloat16: {"bf16", 2, true},
-		Bool: {"bool", 1, false}, 99: {"dtype(99)", 0, false}} {
+		Bool: {"bool", 1, false}, Q8_0: {"q8_0", 0, false}, 99: {"dtype(99)", 0, false}} {
 		require.Equal(t, want.name, dtype.String())
 		require.Equal(t, want.size, dtype.Size())
 		require.Equal(t, want.float, dtype.IsFloat())
 		parsed, err := ParseDType(want.name)
-		if want.size == 0 {
+		if dtype == NoType || dtype == 99 {
 			require.ErrorIs(t, err, ErrInvalid)
 			continue
 		}
@@ -27,7 +27,7 @@ func TestDTypeNames(t *testing.T) {
 		require.Equal(t, dtype, parsed)
 	}
 	_, err := ParseDType("f64")
-	require.ErrorContains(t, err, `"f64" (known: f32, f16, bf16, bool)`)
+	require.ErrorContains(t, err, `"f64" (known: f32, f16, bf16, bool, q8_0)`)
 }
 
 // halfValue is the value of a binary16 pattern by its definition.

@@ -76,11 +76,32 @@ func (e *RangeError) Error() string {
 // Is makes errors.Is(err, ErrInvalid) true.
 func (e *RangeError) Is(target error) bool { return target == ErrInvalid }
 
+// StrideError reports a view that its element type does not allow: rows of a Q8_0
+// tensor start at blocks and are contiguous. It is an ErrInvalid.
+type StrideError struct {
+	Arg  string // tensor: K or V
+	Axis string // batch, head, sequence, dim; empty for the offset of the view
+	Got  int    // stride or offset, in elements
+	Want string // such as "a multiple of 32"
+}
+
+// Error names the argument, the axis, the stride and what it should be.
+func (e *StrideError) Error() string {
+	what := "offset"
+	if e.Axis != "" {
+		what = "stride of " + e.Axis
+	}
+	return fmt.Sprintf("attention: %s: %s is %d elements, want %s", e.Arg, what, e.Got, e.Want)
+}
+
+// Is makes errors.Is(err, ErrInvalid) true.
+func (e *StrideError) Is(target error) bool { return target == ErrInvalid }
+
 // StorageError reports a view that reaches outside its slice. It is an ErrInvalid.
 type StorageError struct {
 	Arg       string
 	Low, High int // lowest and highest element index the view touches
-	Len       int // elements in the slice
+	Len       int // elements in the slice; of Q8_0, those of whole blocks
 }
 
 // Error names the argument, the indices it touches and the length it has.

@@ -24,6 +24,7 @@ const (
 	FeatureValueDim // Dv ≠ D
 	FeatureFloat16
 	FeatureBFloat16
+	FeatureQ8_0 // K or V in blocks of int8
 	featureEnd
 )
 
@@ -31,7 +32,7 @@ const (
 const AllFeatures = featureEnd - 1
 
 var featureNames = []string{"scale", "softcap", "causal", "window", "offsets", "mask", "bias", "lengths", "lse",
-	"groups", "value-dim", "f16", "bf16"}
+	"groups", "value-dim", "f16", "bf16", "q8_0"}
 
 // Features returns the bits that p sets.
 func (p Problem) Features() Features {
@@ -55,6 +56,7 @@ func (p Problem) Features() Features {
 	for _, t := range []DType{p.Q, p.K, p.V, p.O, p.Bias} {
 		set(t == Float16, FeatureFloat16)
 		set(t == BFloat16, FeatureBFloat16)
+		set(t == Q8_0, FeatureQ8_0)
 	}
 	return f
 }

@@ -18,7 +18,7 @@ var baseProblem = Problem{
 var answers = map[reflect.Type][]any{
 	reflect.TypeFor[float32](): {float32(0.5)},
 	reflect.TypeFor[bool]():    {true},
-	reflect.TypeFor[DType]():   {Float16, BFloat16},
+	reflect.TypeFor[DType]():   {Float16, BFloat16, Q8_0},
 	reflect.TypeFor[Align]():   {TopLeft, BottomRight, PerBatch},
 	reflect.TypeFor[Window]():  {Window{Align: TopLeft}, Window{Left: 1, Right: -1, Align: BottomRight}, Window{Align: PerBatch}},
 }
@@ -99,7 +99,7 @@ func TestEveryTensorSetsAFeature(t *testing.T) {
 
 func TestFeatureNames(t *testing.T) {
 	require.Equal(t, len(featureNames), bits.OnesCount64(uint64(AllFeatures)))
-	require.Equal(t, "scale,softcap,causal,window,offsets,mask,bias,lengths,lse,groups,value-dim,f16,bf16", AllFeatures.String())
+	require.Equal(t, "scale,softcap,causal,window,offsets,mask,bias,lengths,lse,groups,value-dim,f16,bf16,q8_0", AllFeatures.String())
 	require.Empty(t, Features(0).String())
 	require.Equal(t, "bias", (FeatureBias | featureEnd<<3).String(), "bits without a name are left out")
 }

@@ -77,6 +77,7 @@ type interval struct {
 // always, and the period of their strides for views woven into one buffer in the
 // usual way; what is left is compared run by run.
 func overlaps(a, b Tensor) bool {
+	a, b = a.inBlocks(), b.inBlocks()
 	aLow, aHigh, ok := a.addresses()
 	if !ok {
 		return false
@@ -130,7 +131,7 @@ func apart(a, b Tensor, aLow, bLow uintptr) bool {
 func (t Tensor) runs() (run, period uintptr) {
 	order := []int{0, 1, 2, 3}
 	slices.SortFunc(order, func(a, b int) int { return abs(t.strides[a]) - abs(t.strides[b]) })
-	size := uintptr(t.dtype.Size())
+	size := t.dtype.unit()
 	run = size
 	for _, axis := range order {
 		stride := uintptr(abs(t.strides[axis])) * size
@@ -144,6 +145,23 @@ func (t Tensor) runs() (run, period uintptr) {
 	}
 	return run, period
 }
+
+// inBlocks returns a Q8_0 view counted in blocks, and others as they are: a block
+// is the least that is read of it, scale and padding included.
+func (t Tensor) inBlocks() Tensor {
+	if t.dtype != Q8_0 {
+		return t
+	}
+	t.shape[AxisDim] = blocksOf(t.shape[AxisDim])
+	for axis := range AxisDim {
+		t.strides[axis] /= Q8_0Block
+	}
+	t.offset /= Q8_0Block
+	return t
+}
+
+// unit returns the bytes of what a view from inBlocks counts.
+func (t DType) unit() uintptr { return uintptr(t.Bytes(1)) }
 
 func gcd(a, b uintptr) uintptr {
 	for b != 0 {
@@ -160,6 +178,8 @@ func (t Tensor) base() uintptr {
 		return uintptr(unsafe.Pointer(unsafe.SliceData(t.u16)))
 	case Bool:
 		return uintptr(unsafe.Pointer(unsafe.SliceData(t.bools)))
+	case Q8_0:
+		return uintptr(unsafe.Pointer(unsafe.SliceData(t.u8)))
 	}
 	return 0
 }
@@ -169,7 +189,7 @@ func (t Tensor) addresses() (low, high uintptr, ok bool) {
 	if empty || !fits {
 		return 0, 0, false
 	}
-	size := uintptr(t.dtype.Size())
+	size := t.dtype.unit()
 	return t.base() + uintptr(first)*size, t.base() + uintptr(last+1)*size, true
 }
 

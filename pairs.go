@@ -26,7 +26,7 @@ func (p Problem) FLOPs(pairs int64) int64 { return 2 * int64(p.Dim+p.ValueDim) *
 func (p Problem) Bytes() int64 {
 	rows := int64(p.Batch) * int64(p.Heads) * int64(p.QueryLen)
 	keys := int64(p.Batch) * int64(p.KVHeads) * int64(p.KeyLen)
-	n := rows*int64(p.Dim*p.Q.Size()+p.ValueDim*p.O.Size()) + keys*int64(p.Dim*p.K.Size()+p.ValueDim*p.V.Size())
+	n := rows*int64(p.Q.Bytes(p.Dim)+p.O.Bytes(p.ValueDim)) + keys*int64(p.K.Bytes(p.Dim)+p.V.Bytes(p.ValueDim))
 	if p.LSE {
 		n += rows * 4
 	}

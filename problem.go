@@ -15,7 +15,7 @@ type Shape struct {
 
 // Operands says which tensors a call has and how they are stored.
 type Operands struct {
-	Q, K, V, O DType
+	Q, K, V, O DType // float types; K and V, each by itself, also Q8_0
 	Bias       DType // NoType without a bias
 	Masked     bool  // a boolean mask is given
 	Lengths    bool  // per-batch key lengths are given
@@ -23,12 +23,18 @@ type Operands struct {
 }
 
 func (o Operands) validate() error {
+	const floats, cached = "f32, f16 or bf16", "f32, f16, bf16 or q8_0"
 	for _, t := range []struct {
 		name string
 		got  DType
-	}{{"Q", o.Q}, {"K", o.K}, {"V", o.V}, {"O", o.O}, {"bias", o.Bias}} {
-		if !t.got.IsFloat() && (t.name != "bias" || t.got != NoType) {
-			return &TypeError{Arg: t.name, Got: t.got, Want: "f32, f16 or bf16"}
+		want string
+		also DType // allowed beside the float types
+	}{
+		{"Q", o.Q, floats, Float32}, {"K", o.K, cached, Q8_0}, {"V", o.V, cached, Q8_0},
+		{"O", o.O, floats, Float32}, {"bias", o.Bias, floats, NoType},
+	} {
+		if !t.got.IsFloat() && t.got != t.also {
+			return &TypeError{Arg: t.name, Got: t.got, Want: t.want}
 		}
 	}
 	return nil

@@ -46,6 +46,8 @@ func TestFits(t *testing.T) {
 
 func TestValidateChecksTypes(t *testing.T) {
 	require.NoError(t, baseProblem.Validate())
+	const floats, cached = "f32, f16 or bf16", "f32, f16, bf16 or q8_0"
+	want := map[string]string{"Q": floats, "K": cached, "V": cached, "O": floats, "bias": floats}
 	for arg, change := range map[string]func(*Problem, DType){
 		"Q":    func(p *Problem, t DType) { p.Q = t },
 		"K":    func(p *Problem, t DType) { p.K = t },
@@ -53,16 +55,16 @@ func TestValidateChecksTypes(t *testing.T) {
 		"O":    func(p *Problem, t DType) { p.O = t },
 		"bias": func(p *Problem, t DType) { p.Bias = t },
 	} {
-		for _, dtype := range []DType{NoType, Float32, Float16, BFloat16, Bool, 99} {
+		for _, dtype := range []DType{NoType, Float32, Float16, BFloat16, Bool, Q8_0, 99} {
 			p := baseProblem
 			change(&p, dtype)
-			if dtype.IsFloat() || arg == "bias" && dtype == NoType {
+			if dtype.IsFloat() || arg == "bias" && dtype == NoType || (arg == "K" || arg == "V") && dtype == Q8_0 {
 				require.NoError(t, p.Validate(), "%s %v", arg, dtype)
 				continue
 			}
 			var wrong *TypeError
 			require.ErrorAs(t, p.Validate(), &wrong, "%s %v", arg, dtype)
-			require.Equal(t, TypeError{Arg: arg, Got: dtype, Want: "f32, f16 or bf16"}, *wrong)
+			require.Equal(t, TypeError{Arg: arg, Got: dtype, Want: want[arg]}, *wrong)
 		}
 	}
 }

@@ -20,6 +20,10 @@ var axisNames = [4]string{"batch", "head", "sequence", "dim"}
 // projections and broadcasts are strides, never copies. The zero Tensor is
 // absent.
 //
+// A Q8_0 tensor counts elements too: element n of the storage is number n mod 32
+// of block n div 32. Its rows start at blocks, so offset and strides are multiples
+// of 32 but for the stride of dim, which is 1.
+//
 // Constructors and view methods do not fail; a mistake is remembered and
 // reported by [NewCall], before any work.
 type Tensor struct {
@@ -30,6 +34,7 @@ type Tensor struct {
 	f32     []float32
 	u16     []uint16
 	bools   []bool
+	u8      []byte // Q8_0: whole blocks
 	err     error
 }
 
@@ -69,10 +74,7 @@ func Zeros(dtype DType, shape ...int) Tensor {
 	if t.err != nil {
 		return t
 	}
-	n := 1
-	for _, size := range t.shape {
-		n *= size
-	}
+	n := t.shape[AxisBatch] * t.shape[AxisHead] * t.shape[AxisSequence] * dtype.rowLen(t.shape[AxisDim])
 	switch dtype {
 	case Float32:
 		t.f32 = make([]float32, n)
@@ -80,6 +82,8 @@ func Zeros(dtype DType, shape ...int) Tensor {
 		t.u16 = make([]uint16, n)
 	case Bool:
 		t.bools = make([]bool, n)
+	case Q8_0:
+		t.u8 = make([]byte, dtype.Bytes(n))
 	}
 	return t
 }
@@ -98,7 +102,11 @@ func contiguous(dtype DType, shape []int) Tensor {
 			t.shape[axis] = 0
 		}
 		t.strides[axis] = stride
-		if n := max(t.shape[axis], 1); stride > math.MaxInt/n {
+		n := max(t.shape[axis], 1)
+		if axis == AxisDim {
+			n = dtype.rowLen(n)
+		}
+		if n <= 0 || stride > math.MaxInt/n {
 			t.err = fmt.Errorf("%w: sizes %v overflow the address range", ErrInvalid, shape)
 		} else {
 			stride *= n
@@ -131,6 +139,9 @@ func (t Tensor) Uint16s() []uint16 { return t.u16 }
 // Bools returns the storage of a Bool tensor, nil for other types.
 func (t Tensor) Bools() []bool { return t.bools }
 
+// Uint8s returns the blocks of a Q8_0 tensor, nil for other types.
+func (t Tensor) Uint8s() []byte { return t.u8 }
+
 // Index returns the storage index of element [b, h, i, d].
 func (t Tensor) Index(b, h, i, d int) int {
 	return t.offset + b*t.strides[0] + h*t.strides[1] + i*t.strides[2] + d*t.strides[3]
@@ -150,12 +161,16 @@ func (t Tensor) At(b, h, i, d int) float64 {
 		if t.bools[at] {
 			return 1
 		}
+	case Q8_0:
+		scale, number := q8At(t.u8, at)
+		return scale * float64(number)
 	}
 	return 0
 }
 
 // Set stores v at [b, h, i, d], rounded to the element type; for a mask,
-// anything but 0 is true.
+// anything but 0 is true. In a Q8_0 tensor the block's scale stays as it is, and v
+// becomes the nearest of its −127 to 127 multiples; [Tensor.SetRow] chooses scales.
 func (t Tensor) Set(b, h, i, d int, v float64) {
 	at := t.Index(b, h, i, d)
 	switch t.dtype {
@@ -167,6 +182,21 @@ func (t Tensor) Set(b, h, i, d int, v float64) {
 		t.u16[at] = Float32ToBFloat16(roundToOdd(v))
 	case Bool:
 		t.bools[at] = v != 0
+	case Q8_0:
+		setQ8(t.u8, at, v)
+	}
+}
+
+// SetRow stores row at [b, h, i, 0:len(row)], rounded to the element type. In a
+// Q8_0 tensor each block gets its own scale, as by [QuantizeQ8_0], and what is left
+// of the last block becomes 0.
+func (t Tensor) SetRow(b, h, i int, row []float32) {
+	if t.dtype == Q8_0 {
+		QuantizeQ8_0(t.u8[t.Index(b, h, i, 0)/Q8_0Block*Q8_0BlockBytes:], row)
+		return
+	}
+	for d, v := range row {
+		t.Set(b, h, i, d, float64(v))
 	}
 }
 
@@ -186,6 +216,8 @@ func (t Tensor) storageLen() int {
 		return len(t.u16)
 	case Bool:
 		return len(t.bools)
+	case Q8_0:
+		return len(t.u8) / Q8_0BlockBytes * Q8_0Block
 	}
 	return 0
 }

@@ -31,7 +31,8 @@ func (t Tensor) Slice(axis, low, high int) Tensor {
 // WithStrides returns a view of the same storage with the given sizes, strides
 // in elements, and index of the first element. It serves packed projections:
 // the keys of a [B, L, 3, H, D] array have strides {L·3·H·D, D, 3·H·D, 1} and
-// offset H·D.
+// offset H·D. Strides and offset of a Q8_0 tensor are multiples of 32, but for the
+// stride of dim, which is 1.
 func (t Tensor) WithStrides(shape, strides [4]int, offset int) Tensor {
 	t.shape, t.strides, t.offset = shape, strides, offset
 	return t

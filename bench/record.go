@@ -46,10 +46,12 @@ type Record struct {
 	GBs            *float64 `json:"gbps"`
 	Transfers      bool     `json:"includes_transfers"` // the time holds upload and download
 
-	RoofKind  string   `json:"roof_kind"` // fma or read
+	RoofKind  string   `json:"roof_kind"` // the roof that binds: fma or read, whichever takes longer
 	Roof      *float64 `json:"roof"`      // GFLOP/s or GB/s
 	RoofHow   string   `json:"roof_how"`
-	RoofShare *float64 `json:"roof_share"` // 1 is all of it
+	RoofShare *float64 `json:"roof_share"` // time at the roof as a share of Median; 1 is all of it
+	FMAShare  *float64 `json:"fma_share"`  // of the multiply-add roof, binding or not
+	ReadShare *float64 `json:"read_share"` // of the read roof, binding or not
 
 	ErrorQuotient *float64 `json:"error_quotient"` // worst error as a share of its bound; null if infinite or unknown
 	Verified      bool     `json:"verified"`

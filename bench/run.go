@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/glattn/attention"
-	"github.com/glattn/attention/dispatch"
 )
 
 // Config says what [Run] times and how long. Zero fields have defaults.
@@ -119,8 +118,7 @@ func (c Config) measure(ctx context.Context, s Spec, progress func(at int, name 
 		}
 		all = append(all, one)
 	}
-	roofs, err := c.roofs(ctx, s)
-	if err != nil && ctx.Err() == nil {
+	if err := c.measureRoofs(ctx, s); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	for n, one := range all {
@@ -138,13 +136,11 @@ func (c Config) measure(ctx context.Context, s Spec, progress func(at int, name 
 	}
 	var records []Record
 	for n, one := range all {
-		roof := roofs[one.backend.Name()]
-		if a, ok := one.backend.(*automatic); ok {
-			if roof, err = c.roofOf(ctx, s, a.engine, one); err != nil && ctx.Err() == nil {
-				return records, err
-			}
+		roofs, err := c.roofsOf(ctx, s, one)
+		if err != nil && ctx.Err() == nil {
+			return records, err
 		}
-		records = append(records, one.finish(ctx, roof))
+		records = append(records, one.finish(ctx, roofs))
 		progress(n+1, one.backend.Name())
 	}
 	return records, nil
@@ -191,31 +187,32 @@ func (c Config) threadsOf(backend attention.Backend) int {
 	return 0
 }
 
-// roofs measures the roofs of all backends but auto, before anything is timed.
-func (c Config) roofs(ctx context.Context, s Spec) (map[string]Roof, error) {
-	list := map[string]Roof{}
+// measureRoofs measures the roofs of all backends but auto, before anything is timed.
+func (c Config) measureRoofs(ctx context.Context, s Spec) error {
 	var problems []error
 	for _, backend := range c.Backends {
 		if _, ok := backend.(*automatic); ok {
 			continue
 		}
-		roof, err := c.Roofs.of(ctx, backend, c.threadsOf(backend), s)
-		list[backend.Name()] = roof
+		_, err := c.Roofs.of(ctx, backend, c.threadsOf(backend), s.Problem.Bytes(), rates{})
 		problems = append(problems, err)
 	}
-	return list, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
-// roofOf returns the roof of what an engine chose.
-func (c Config) roofOf(ctx context.Context, s Spec, engine *dispatch.Engine, one *series) (Roof, error) {
-	if one.plan == nil {
-		return Roof{Kind: kindOf(s)}, nil
+// roofsOf returns the roofs over what was timed, of auto those of what the engine
+// chose.
+func (c Config) roofsOf(ctx context.Context, s Spec, one *series) (ceilings, error) {
+	backend := one.backend
+	if a, ok := backend.(*automatic); ok {
+		if one.plan == nil {
+			return ceilings{}, nil
+		}
+		if backend, ok = a.engine.Backend(one.ran()); !ok {
+			return ceilings{}, nil
+		}
+		describe(&one.record, backend, c.threadsOf(backend))
+		one.record.Backend = "auto"
 	}
-	backend, ok := engine.Backend(one.ran())
-	if !ok {
-		return Roof{Kind: kindOf(s)}, nil
-	}
-	describe(&one.record, backend, c.threadsOf(backend))
-	one.record.Backend = "auto"
-	return c.Roofs.of(ctx, backend, c.threadsOf(backend), s)
+	return c.Roofs.of(ctx, backend, c.threadsOf(backend), s.Problem.Bytes(), one.rates())
 }

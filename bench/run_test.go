@@ -20,7 +20,7 @@ func requireNoTimes(t *testing.T, r Record) {
 	t.Helper()
 	require.False(t, r.Verified)
 	require.NotEmpty(t, r.Reason)
-	for _, v := range []*float64{r.Median, r.Min, r.Max, r.GFLOPs, r.GBs, r.RoofShare, r.SpeedUp} {
+	for _, v := range []*float64{r.Median, r.Min, r.Max, r.GFLOPs, r.GBs, r.RoofShare, r.FMAShare, r.ReadShare, r.SpeedUp} {
 		require.Nil(t, v, "a measurement without a right output has no numbers")
 	}
 }
@@ -43,7 +43,8 @@ func TestRunOnCPU(t *testing.T) {
 				require.LessOrEqual(t, *r.Median, *r.Max)
 				require.InEpsilon(t, r.FLOPs/1e6/(*r.Median), *r.GFLOPs, 1e-9)
 				require.InEpsilon(t, float64(r.Bytes)/1e6/(*r.Median), *r.GBs, 1e-9)
-				require.NotNil(t, r.RoofShare)
+				require.InEpsilon(t, max(*r.FMAShare, *r.ReadShare), *r.RoofShare, 1e-9, "the binding roof is the one that is nearer")
+				require.InEpsilon(t, map[string]float64{RoofFMA: *r.GFLOPs, RoofRead: *r.GBs}[r.RoofKind], *r.RoofShare**r.Roof, 1e-9)
 				require.Equal(t, parsed(t, text).String(), r.Shape)
 			}
 			require.GreaterOrEqual(t, records[0].Reps, 3)
@@ -180,7 +181,7 @@ func TestMedian(t *testing.T) {
 		want  float64
 	}{{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5}, {[]float64{7}, 7}, {[]float64{1, 2}, 1.5}} {
 		s := series{times: c.times}
-		s.rates()
+		s.complete(ceilings{})
 		require.InDelta(t, c.want*1e3, *s.record.Median, 1e-9, "%v", c.times)
 	}
 }
@@ -191,7 +192,7 @@ func TestRecordKeys(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal(text, &got))
 	for _, key := range strings.Fields(`workload shape backend ran device driver software threads dtype plan go time ms_median ms_min
-		ms_max reps flops flops_customary gflops bytes gbps includes_transfers roof_kind roof roof_how roof_share error_quotient
+		ms_max reps flops flops_customary gflops bytes gbps includes_transfers roof_kind roof roof_how roof_share fma_share read_share error_quotient
 		verified verified_rows rows speedup status reason`) {
 		require.Contains(t, got, key)
 		delete(got, key)

@@ -135,7 +135,7 @@ func (s *series) ran() string {
 }
 
 // finish closes the plan and completes the record.
-func (s *series) finish(ctx context.Context, roof Roof) Record {
+func (s *series) finish(ctx context.Context, roofs ceilings) Record {
 	r := &s.record
 	r.Ran = s.backend.Name()
 	if s.plan != nil {
@@ -149,6 +149,7 @@ func (s *series) finish(ctx context.Context, roof Roof) Record {
 	if s.report.Rows > 0 {
 		r.ErrorQuotient = finite(s.report.Quotient)
 	}
+	roof := roofs.binding(r.FLOPs, float64(r.Bytes))
 	r.RoofKind, r.RoofHow = roof.Kind, roof.How
 	if roof.Value > 0 {
 		r.Roof = finite(roof.Value)
@@ -157,23 +158,40 @@ func (s *series) finish(ctx context.Context, roof Roof) Record {
 		return *r
 	}
 	r.Verified = true
-	s.rates()
+	s.complete(roofs)
 	return *r
 }
 
-// rates fills in times and what follows from them.
-func (s *series) rates() {
-	r := &s.record
+// median returns the middle time in seconds, or the mean of the middle two; 0 if
+// there are none.
+func (s *series) median() float64 {
+	if len(s.times) == 0 {
+		return 0
+	}
 	slices.Sort(s.times)
-	median := stat.Mean(s.times[(len(s.times)-1)/2:len(s.times)/2+1], nil) // the middle one, or the middle two
+	return stat.Mean(s.times[(len(s.times)-1)/2:len(s.times)/2+1], nil)
+}
+
+// rates returns what the median time comes to; nothing unless all went well.
+func (s *series) rates() (seen rates) {
+	if median := s.median(); median > 0 && s.record.Status == StatusOK {
+		seen = rates{s.record.FLOPs / 1e9 / median, float64(s.record.Bytes) / 1e9 / median}
+	}
+	return seen
+}
+
+// complete fills in times and what follows from them.
+func (s *series) complete(roofs ceilings) {
+	r := &s.record
+	median := s.median()
 	r.Median, r.Min, r.Max = finite(median*1e3), finite(s.times[0]*1e3), finite(s.times[len(s.times)-1]*1e3)
 	r.GFLOPs, r.GBs = ratio(r.FLOPs/1e9, median), ratio(float64(r.Bytes)/1e9, median)
-	rate := r.GFLOPs
-	if r.RoofKind == RoofRead {
-		rate = r.GBs
+	if r.GFLOPs != nil && r.GBs != nil {
+		r.FMAShare, r.ReadShare = ratio(*r.GFLOPs, roofs.fma.Value), ratio(*r.GBs, roofs.read.Value)
 	}
-	if r.Roof != nil && rate != nil {
-		r.RoofShare = ratio(*rate, *r.Roof)
+	r.RoofShare = r.FMAShare
+	if r.RoofKind == RoofRead {
+		r.RoofShare = r.ReadShare
 	}
 }
 

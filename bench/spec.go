@@ -244,13 +244,6 @@ func (s Spec) Title() string {
 	return s.String()
 }
 
-// Decode reports whether the problem is bounded by reading K and V: few queries.
-func (s Spec) Decode() bool { return s.Problem.QueryLen <= decodeQueries }
-
-// decodeQueries is the longest query for which reading K and V takes longer than
-// computing with them.
-const decodeQueries = 16
-
 // FLOPs returns the operations of the problem by its causal rule and window, and
 // the customary count beside it: 2·B·Hq·Lq·Lk·(D+Dv), halved for a causal rule. A
 // boolean mask is data, and not counted here.

@@ -158,14 +158,14 @@ func TestFLOPs(t *testing.T) {
 
 func TestWorkloads(t *testing.T) {
 	want := map[string]struct {
-		spec   string
-		decode bool
-		gflop  float64
+		spec  string
+		bound string
+		gflop float64
 	}{
-		"P1": {"b=1,h=8,l=1024,d=64", false, 2.147}, "P2": {"b=1,h=8,l=1024,d=64,causal=top-left", false, 1.075},
-		"P3": {"b=1,h=8,l=4096,d=128,causal=top-left", false, 34.37}, "P4": {"b=4,h=16,l=512,d=64", false, 4.295},
-		"D1": {"hq=32,hkv=8,lq=1,lk=4096,d=128", true, 0.0671}, "D2": {"b=8,hq=32,hkv=8,lq=1,lk=4096,d=128", true, 0.537},
-		"D3": {"h=32,lq=1,lk=16384,d=128", true, 0.2684}, "t5-cross": {"h=12,lq=64,lk=512,d=64,scale=1", false, 0.1007},
+		"P1": {"b=1,h=8,l=1024,d=64", RoofFMA, 2.147}, "P2": {"b=1,h=8,l=1024,d=64,causal=top-left", RoofFMA, 1.075},
+		"P3": {"b=1,h=8,l=4096,d=128,causal=top-left", RoofFMA, 34.37}, "P4": {"b=4,h=16,l=512,d=64", RoofFMA, 4.295},
+		"D1": {"hq=32,hkv=8,lq=1,lk=4096,d=128", RoofRead, 0.0671}, "D2": {"b=8,hq=32,hkv=8,lq=1,lk=4096,d=128", RoofRead, 0.537},
+		"D3": {"h=32,lq=1,lk=16384,d=128", RoofRead, 0.2684}, "t5-cross": {"h=12,lq=64,lk=512,d=64,scale=1", RoofFMA, 0.1007},
 	}
 	seen := map[string]bool{}
 	for _, w := range Workloads() {
@@ -177,7 +177,7 @@ func TestWorkloads(t *testing.T) {
 		if c, ok := want[w.Name]; ok {
 			s := parsed(t, c.spec)
 			require.Equal(t, s.Problem, w.Problem, w.Name)
-			require.Equal(t, c.decode, w.Decode(), w.Name)
+			require.Equal(t, c.bound, w.Bound(), w.Name)
 			flops, _ := w.FLOPs()
 			require.InEpsilon(t, c.gflop, flops/1e9, 1e-3, w.Name)
 		}

@@ -18,13 +18,14 @@ type worker struct {
 
 	queries      []float32 // scaled; by panels [dim][lane], or rows
 	scores       []float32 // of one panel [key][lane], or of all rows [row][key]
-	outputs      []float32 // by panels [column][lane], or rows
-	running      []float32 // the state of all rows
+	running      []float32 // what the last tile did to all rows
+	low, high    []int32   // the keys of all rows, for panel kernels
 	state        state
 	line         []float32
-	keys, values []float32 // a tile, when it cannot be used in place
-	packed       []float32 // a tile of values, for panel kernels
-	bias         []float32
+	keys, values []float32 // a tile or grain, when it cannot be used in place
+	cleaned      []float32 // a tile of values without Inf and NaN
+	lines        []float32 // biases of rows [row][key], and of a panel [key][lane]
+	factor       [1]float32
 	numbers      []float32 // the partial, when units have no slot of their own
 
 	lastFactor []float32 // for mutations
@@ -33,35 +34,35 @@ type worker struct {
 
 // fit sizes the buffers for the call at hand.
 func (w *worker) fit() {
-	p, c := w.job.call.Problem, w.job.cut
+	p, c := &w.job.call.Problem, w.job.cut
 	w.set = w.job.plan.set
 	rows := min(c.rowBlock, c.rows)
-	tile := c.tileKeys
+	padded := c.paddedRows(rows)
 	w.rows = resized(w.rows, rows)
-	dim, width, padded := p.Dim, p.ValueDim, roundUp(rows, w.set.Lanes)
+	grain := c.tileKeys
 	if c.narrow {
-		dim, width, padded = roundUp(dim, w.set.Width), roundUp(width, w.set.Width), rows
-		w.scores = resized(w.scores, rows*tile)
+		grain = max(1, copiedBytes/4/max(c.dim, c.stride))
+		w.scores = resized(w.scores, rows*c.tileKeys)
 	} else {
-		w.panels = resized(w.panels, padded/w.set.Lanes)
-		w.scores = resized(w.scores, w.set.Lanes*tile)
-		w.packed = resized(w.packed, tile*width)
+		w.panels = resized(w.panels, padded/c.lanes)
+		w.scores = resized(w.scores, c.lanes*c.tileKeys)
+		w.low, w.high = resized(w.low, padded), resized(w.high, padded)
 	}
-	w.queries = resized(w.queries, padded*dim)
-	w.outputs = resized(w.outputs, padded*width)
-	w.running = resized(w.running, 4*padded)
+	w.queries = resized(w.queries, padded*c.dim)
+	w.running = resized(w.running, 2*padded)
 	w.lastFactor = resized(w.lastFactor, padded)
-	w.line = resized(w.line, max(dim, width))
-	w.keys = resized(w.keys, tile*dim)
-	w.values = resized(w.values, tile*width)
-	w.bias = resized(w.bias, tile)
+	w.line = resized(w.line, max(c.dim, c.stride))
+	w.keys = resized(w.keys, grain*c.dim)
+	w.values = resized(w.values, grain*c.stride)
+	if p.Bias != attention.NoType || p.Masked {
+		w.lines = resized(w.lines, 2*c.lanes*c.tileKeys)
+	}
 	if c.keyBlocks == 1 {
-		w.numbers = resized(w.numbers, partialSize(rows, p.ValueDim))
+		w.numbers = resized(w.numbers, partialSize(padded, c.stride))
 	}
 }
 
-// compute fills result with the unit's rows over its keys, or stores them if
-// they are complete and the layout of the output is plain. It returns early, with
+// compute fills result with the unit's rows over its keys. It returns false, with
 // result undefined, when the call is cancelled.
 //
 //	for each tile of keys:
@@ -69,46 +70,41 @@ func (w *worker) fit() {
 //	        scores  = Q·Kᵀ, then scale, softcap, bias, mask
 //	        weights = exp(scores − running maximum)
 //	        result  = result·factor + weights·V
-func (w *worker) compute(u unit, result *partial) {
+func (w *worker) compute(u unit, result *partial) bool {
+	c := w.job.cut
 	w.unit = u
 	result.reset()
 	w.kvHead = w.locate(u)
-	lanes := w.set.Lanes
-	if w.job.cut.narrow {
+	lanes := c.lanes
+	if c.narrow {
 		lanes = len(w.rows)
 	}
 	low, high := w.arrange(lanes)
 	low, high = max(low, u.keyLow), min(high, u.keyHigh)
 	if low >= high {
-		return
+		return true
 	}
-	w.state = makeState(w.running, len(w.panels)*lanes)
-	clear(w.outputs)
-	if w.job.cut.narrow {
+	w.state = makeState(result, w.running)
+	if c.narrow {
 		w.loadRows()
 	} else {
 		w.loadPanels()
 	}
-	size := w.job.cut.tileKeys
-	for first := low / size * size; first < high; first += size { // on one grid for all units
-		t := tile{first: max(first, low), end: min(first+size, high)}
+	for first := low / c.tileKeys * c.tileKeys; first < high; first += c.tileKeys { // on one grid for all units
+		t := tile{first: max(first, low), end: min(first+c.tileKeys, high)}
 		if t.end == high && w.job.plan.mutation == mutate.LastTileUnmasked {
-			t.unmasked, t.end = true, min(first+size, u.keyHigh)
+			t.unmasked, t.end = true, min(first+c.tileKeys, u.keyHigh)
 		}
-		if w.job.cut.narrow {
-			w.attendRows(&t)
+		if c.narrow {
+			w.attendRows(&t, result)
 		} else {
-			w.attendPanels(&t)
+			w.attendPanels(&t, result)
 		}
 		if w.job.ctx.Err() != nil {
-			return
+			return false
 		}
 	}
-	if w.job.cut.keyBlocks == 1 && !w.job.cut.narrow && w.storePanels() {
-		result.stored = true
-		return
-	}
-	w.gather(result)
+	return true
 }
 
 // tile is a range of keys.
@@ -116,25 +112,11 @@ type tile struct {
 	first, end int
 	keys       kernel.Rows
 	values     kernel.Rows
-	unmasked   bool  // mutate.LastTileUnmasked
-	cleaned    bool  // Inf and NaN are taken out of the packed values
-	finiteness uint8 // of the values: 0 is not known
-}
+	unmasked   bool // mutate.LastTileUnmasked
 
-const (
-	allFinite uint8 = iota + 1
-	notAllFinite
-)
-
-// finite reports whether all values of the tile are, looking only once.
-func (t *tile) finite(width int) bool {
-	if t.finiteness == 0 {
-		t.finiteness = notAllFinite
-		if finite(t.values, t.end-t.first, width) {
-			t.finiteness = allFinite
-		}
-	}
-	return t.finiteness == allFinite
+	// For values with Inf or NaN, when some weights are of masked keys: 0·NaN is NaN.
+	checked bool
+	clean   kernel.Rows // without them, if there are any
 }
 
 // readQuery widens and scales a row of the unit.

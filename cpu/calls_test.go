@@ -97,6 +97,9 @@ func spaced(dtype attention.DType, shape ...int) attention.Tensor {
 }
 
 func randomTensor(random *rand.Rand, dtype attention.DType, strided bool, spread float64, shape ...int) attention.Tensor {
+	if dtype == attention.Q8_0 {
+		return quantizedKeys(random, shape...) // whose numbers are set block by block
+	}
 	t := blank(dtype, strided, shape...)
 	each(t, func(b, h, i, d int) { t.Set(b, h, i, d, spread*random.NormFloat64()) })
 	return t

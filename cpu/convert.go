@@ -22,34 +22,56 @@ func widen(set *kernel.Set, dst []float32, t attention.Tensor, at, stride int) {
 			dst[n] = data[at+n*stride]
 		}
 	case attention.Float16, attention.BFloat16:
-		data, brain := t.Uint16s(), t.DType() == attention.BFloat16
+		row := kernel.Rows{Uint16s: t.Uint16s()[at:], Brain: t.DType() == attention.BFloat16, Stride: stride}
 		if stride == 1 {
-			set.Widen(dst, data[at:at+len(dst)], brain)
+			set.Widen(dst, row, 0)
 			return
 		}
 		for n := range dst {
-			set.Widen(dst[n:n+1], data[at+n*stride:][:1], brain)
+			row.Uint16s = t.Uint16s()[at+n*stride:]
+			set.Widen(dst[n:n+1], row, 0)
 		}
+	case attention.Q8_0: // rows start at blocks, and their elements are adjacent
+		set.Widen(dst, kernel.Rows{Blocks: t.Uint8s()[blockBytes(at):]}, 0)
 	}
 }
+
+// blockBytes returns the bytes of whole blocks of n numbers.
+func blockBytes(n int) int { return n / kernel.Block * kernel.BlockBytes }
 
 // adjacent reports whether the numbers of a row lie side by side.
 func adjacent(t attention.Tensor) bool {
 	return t.Strides()[attention.AxisDim] == 1 || t.Shape()[attention.AxisDim] == 1
 }
 
-// inPlace returns rows [low, high) of head h of t, whose rows are adjacent.
-func inPlace(t attention.Tensor, b, h, low, high int) kernel.Rows {
+// inPlace returns rows of head h of t from low on, read width numbers wide, and how
+// many of the rows [low, high) these are: all but some at the end of the storage
+// if width goes beyond the row, none if rows cannot be read where they lie.
+func inPlace(t attention.Tensor, b, h, low, high, width int) (kernel.Rows, int) {
 	stride := t.Strides()[attention.AxisSequence]
-	at := t.Index(b, h, low, 0)
-	end := at + (high-low-1)*stride + t.Shape()[attention.AxisDim]
-	r := kernel.Rows{Stride: stride, Brain: t.DType() == attention.BFloat16}
-	if t.DType() == attention.Float32 {
-		r.Float32s = t.Float32s()[at:end]
-	} else {
-		r.Uint16s = t.Uint16s()[at:end]
+	if !adjacent(t) || stride < 0 {
+		return kernel.Rows{}, 0
 	}
-	return r
+	at := t.Index(b, h, low, 0)
+	r, stored := kernel.Rows{Stride: stride, Brain: t.DType() == attention.BFloat16}, 0
+	switch t.DType() {
+	case attention.Float32:
+		r.Float32s = t.Float32s()[at:]
+		stored = len(r.Float32s)
+	case attention.Q8_0:
+		r.Blocks = t.Uint8s()[blockBytes(at):]
+		stored = len(r.Blocks) / kernel.BlockBytes * kernel.Block
+	default:
+		r.Uint16s = t.Uint16s()[at:]
+		stored = len(r.Uint16s)
+	}
+	n := high - low
+	if stored < width {
+		n = 0
+	} else if stride > 0 {
+		n = min(n, (stored-width)/stride+1)
+	}
+	return r, n
 }
 
 // copied widens rows [low, high) of head h of t into scratch, stride apart, with
@@ -64,108 +86,48 @@ func copied(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, h
 	return kernel.Rows{Float32s: scratch, Stride: stride}
 }
 
-// closeRows returns rows of float32 numbers that lie one after another, without
-// a copy if they do: a large power-of-two stride would make the rows of a tile
-// fight for the same cache sets.
+// closeRows returns float32 rows of width numbers that lie one after another,
+// without a copy if they do: a large power-of-two stride would make the rows of a
+// tile fight for the same cache sets. What a row has beyond its end may be anything.
 func closeRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, width int) kernel.Rows {
-	if t.DType() == attention.Float32 && adjacent(t) && t.Strides()[attention.AxisSequence] == width {
-		return inPlace(t, b, h, low, high)
+	if t.DType() == attention.Float32 && t.Strides()[attention.AxisSequence] == t.Shape()[attention.AxisDim] {
+		if rows, n := inPlace(t, b, h, low, high, width); n == high-low {
+			return rows
+		}
 	}
 	return copied(set, scratch, t, b, h, low, high, width)
 }
 
-// anyRows returns rows of float32 numbers any distance apart.
-func anyRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, width int) kernel.Rows {
-	if t.DType() == attention.Float32 && adjacent(t) && t.Strides()[attention.AxisSequence] >= 0 {
-		return inPlace(t, b, h, low, high)
+// anyRows returns rows of any type, read width numbers wide, from low on, and where
+// they end: at most most of them in place, else a few widened.
+func anyRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, most, width int) (kernel.Rows, int) {
+	if rows, n := inPlace(t, b, h, low, min(high, low+most), width); n > 0 {
+		return rows, low + n
 	}
-	return copied(set, scratch, t, b, h, low, high, width)
+	end := min(high, low+len(scratch)/width)
+	return copied(set, scratch, t, b, h, low, end, width), end
 }
 
-// wholeRows returns rows of any type that are whole vectors wide, in place if
-// they are that in t.
-func wholeRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high int) kernel.Rows {
-	if wholeInPlace(set, t) {
-		return inPlace(t, b, h, low, high)
-	}
-	return copied(set, scratch, t, b, h, low, high, roundUp(t.Shape()[attention.AxisDim], set.Width))
-}
-
-func wholeInPlace(set *kernel.Set, t attention.Tensor) bool {
-	return adjacent(t) && t.Shape()[attention.AxisDim]%set.Width == 0 && t.Strides()[attention.AxisSequence] >= 0
-}
-
-// packValues packs the values of a tile.
-func (w *worker) packValues(t *tile) {
-	w.set.Pack(w.packed, t.values.Float32s, t.values.Stride, t.end-t.first, w.job.call.Problem.ValueDim)
-}
-
-// rowOf widens row j into dst.
-func rowOf(dst []float32, r kernel.Rows, j int) {
-	if r.Float32s != nil {
-		copy(dst, r.Float32s[j*r.Stride:])
+// narrow stores row i of head h of t, rounded to its type.
+func narrow(set *kernel.Set, t attention.Tensor, b, h, i int, src []float32) {
+	at, stride := t.Index(b, h, i, 0), t.Strides()[attention.AxisDim]
+	if stride == 1 || len(src) == 1 {
+		if t.DType() == attention.Float32 {
+			copy(t.Float32s()[at:at+len(src)], src)
+		} else {
+			set.Narrow(t.Uint16s()[at:at+len(src)], src, t.DType() == attention.BFloat16)
+		}
 		return
 	}
-	for c, bits := range r.Uint16s[j*r.Stride:][:len(dst)] {
-		if r.Brain {
-			dst[c] = attention.BFloat16ToFloat32(bits)
-		} else {
-			dst[c] = attention.Float16ToFloat32(bits)
-		}
-	}
-}
-
-// finite reports whether the first n rows hold neither Inf nor NaN.
-func finite(r kernel.Rows, n, width int) bool {
-	exponent := uint16(0x7c00)
-	if r.Brain {
-		exponent = 0x7f80
-	}
-	for j := range n {
-		if r.Float32s == nil {
-			for _, bits := range r.Uint16s[j*r.Stride:][:width] {
-				if bits&exponent == exponent {
-					return false
-				}
-			}
-			continue
-		}
-		var zero float32 // x·0 is 0, or NaN which stays
-		for _, x := range r.Float32s[j*r.Stride:][:width] {
-			zero += x * 0
-		}
-		if zero != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// narrow stores row i of head h of t, times scale, rounded to its type.
-func narrow(t attention.Tensor, b, h, i int, src []float32, scale float32) {
-	at, stride := t.Index(b, h, i, 0), t.Strides()[attention.AxisDim]
-	switch t.DType() {
-	case attention.Float32:
-		data := t.Float32s()[at:]
-		if stride == 1 {
-			data = data[:len(src)]
-			for n, x := range src {
-				data[n] = x * scale
-			}
-			return
-		}
+	if t.DType() == attention.Float32 {
+		data := t.Float32s()
 		for n, x := range src {
-			data[n*stride] = x * scale
+			data[at+n*stride] = x
 		}
-	case attention.Float16:
-		data := t.Uint16s()
-		for n, x := range src {
-			data[at+n*stride] = attention.Float32ToFloat16(x * scale)
-		}
-	case attention.BFloat16:
-		data := t.Uint16s()
-		for n, x := range src {
-			data[at+n*stride] = attention.Float32ToBFloat16(x * scale)
-		}
+		return
+	}
+	data := t.Uint16s()
+	for n := range src {
+		set.Narrow(data[at+n*stride:][:1], src[n:n+1], t.DType() == attention.BFloat16)
 	}
 }

@@ -1,6 +1,9 @@
 package cpu
 
-import "github.com/glattn/attention"
+import (
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/kernel"
+)
 
 const (
 	splitKeys = 512 // keys of a unit in a packed call
@@ -9,11 +12,14 @@ const (
 	// step, also with a few speculated tokens.
 	packedQueries = 16
 
-	// narrowRows is the most rows of a packed set that the row kernels take: they
-	// read K and V from the first-level cache again for every four rows.
-	narrowRows = 8
-
 	rowGrain = 32 // rows of a unit are a multiple of it: whole panels of any width
+
+	// grainBytes of K or V in float32 stay in the second-level cache while all rows
+	// of a narrow unit use them; with less, the memory would be read in short pieces.
+	grainBytes = 1 << 17
+
+	// copiedBytes are widened at once where rows cannot be read in place.
+	copiedBytes = 1 << 14
 )
 
 // cut says how a call falls into units of work. A set is the rows that read the
@@ -22,7 +28,7 @@ const (
 // the whole group, and splits the keys, as few rows alone are too little work
 // for many threads.
 //
-// All of it but rowBlock depends on sizes of a batch entry only. Row blocks hold
+// All of it but rowBlock depends on sizes of a batch entry and the kernels only. Row blocks hold
 // whole panels and tiles lie on one grid, so that rowBlock may follow batch and
 // threads: it changes no bit.
 type cut struct {
@@ -34,16 +40,23 @@ type cut struct {
 	rowBlocks int  // blocks of rowBlock rows in a set
 	keyBlocks int  // blocks of splitKeys keys; 1 unless packed
 	tileKeys  int  // keys of a tile
+	lanes     int  // rows are computed in multiples of it
+	dim       int  // numbers of a row of queries: D, in whole vectors for row kernels
+	stride    int  // numbers of a row of outputs: Dv in whole vectors
+	keyGrain  int  // keys of which K, or V, is read by all rows of a narrow unit before the next
 }
 
-func cutOf(p attention.Problem, threads int) cut {
+func cutOf(p attention.Problem, set *kernel.Set, threads int) cut {
 	c := cut{sets: p.Heads, rows: p.QueryLen, keyBlocks: 1}
 	if p.QueryLen <= packedQueries {
 		c.packed = true
 		c.sets, c.rows = p.KVHeads, p.QueryLen*p.Group()
 		c.keyBlocks = max(1, ceilDiv(p.KeyLen, splitKeys))
-		c.narrow = c.rows <= narrowRows
+		// Panels compute with all their lanes, row kernels read K and V again for
+		// every four rows.
+		c.narrow = c.rows <= set.Lanes/2
 	}
+	c.lanes, c.dim, c.stride = set.Lanes, p.Dim, roundUp(p.ValueDim, set.Width)
 	// Queries and outputs of a unit, and a tile of K and V, share the second-level
 	// cache. The more rows, the less copying of values for each.
 	c.tileKeys, c.rowBlock = 128, 512
@@ -55,7 +68,12 @@ func cutOf(p attention.Problem, threads int) cut {
 		c.tileKeys = 64
 	}
 	if c.narrow {
-		c.tileKeys = 64
+		c.tileKeys, c.lanes = splitKeys, 1
+		c.dim, c.stride = roundUp(p.Dim, wholeOf(p.K, set)), roundUp(p.ValueDim, wholeOf(p.V, set))
+		c.keyGrain = splitKeys
+		if c.rows > set.Rows {
+			c.keyGrain = min(splitKeys, max(8, grainBytes/4/max(c.dim, c.stride)/8*8))
+		}
 	}
 	// Units enough that threads end together, though those under a causal rule differ.
 	for c.rowBlock > rowGrain && p.Batch*c.sets*c.keyBlocks*ceilDiv(c.rows, c.rowBlock) < 16*threads {
@@ -64,6 +82,17 @@ func cutOf(p attention.Problem, threads int) cut {
 	c.rowBlocks = ceilDiv(c.rows, c.rowBlock)
 	return c
 }
+
+// wholeOf returns what row kernels take widths in multiples of.
+func wholeOf(t attention.DType, set *kernel.Set) int {
+	if t == attention.Q8_0 {
+		return kernel.Block // a multiple of all widths of vectors
+	}
+	return set.Width
+}
+
+// paddedRows returns the rows that are computed for rows of them.
+func (c cut) paddedRows(rows int) int { return roundUp(rows, c.lanes) }
 
 func (c cut) units(batch int) int { return batch * c.sets * c.rowBlocks * c.keyBlocks }
 

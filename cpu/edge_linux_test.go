@@ -16,7 +16,10 @@ func fenced(t *testing.T, from attention.Tensor, last bool) attention.Tensor {
 	t.Helper()
 	shape, page := from.Shape(), unix.Getpagesize()
 	n := shape[0] * shape[1] * shape[2] * shape[3]
-	bytes := n * from.DType().Size()
+	bytes := from.DType().Bytes(n)
+	if from.DType() == attention.Q8_0 {
+		bytes = len(from.Uint8s()) // rows are whole blocks
+	}
 	middle := (bytes + page - 1) / page * page
 	memory, err := unix.Mmap(-1, 0, middle+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	require.NoError(t, err)
@@ -26,6 +29,10 @@ func fenced(t *testing.T, from attention.Tensor, last bool) attention.Tensor {
 	at := page
 	if last {
 		at += middle - bytes
+	}
+	if from.DType() == attention.Q8_0 {
+		copy(memory[at:], from.Uint8s())
+		return attention.NewQ8_0(memory[at:at+bytes], shape[:]...)
 	}
 	first := unsafe.Pointer(&memory[at])
 	var to attention.Tensor
@@ -45,9 +52,13 @@ func fenced(t *testing.T, from attention.Tensor, last bool) attention.Tensor {
 func TestNothingOutsideIsRead(t *testing.T) {
 	for _, lq := range []int{1, 3, 13, 37} {
 		for _, width := range []int{1, 7, 8, 20, 64, 72} {
-			for _, dtype := range []attention.DType{f32, f16, bf16} {
+			for _, dtype := range []attention.DType{f32, f16, bf16, attention.Q8_0} {
 				for _, last := range []bool{false, true} {
-					call := makeCall(t, spec{shape: shape(1, 4, 2, lq, 133, width, width+lq%2), q: dtype, k: dtype, v: dtype, lse: true,
+					q := dtype
+					if dtype == attention.Q8_0 {
+						q = f32
+					}
+					call := makeCall(t, spec{shape: shape(1, 4, 2, lq, 133, width, width+lq%2), q: q, k: dtype, v: dtype, lse: true,
 						options: attention.Options{Causal: attention.BottomRight}})
 					in := call.In
 					in.Q, in.K, in.V = fenced(t, in.Q, last), fenced(t, in.K, last), fenced(t, in.V, last)

@@ -52,14 +52,3 @@ func TestExpAccuracy(t *testing.T) {
 	require.Equal(t, float32(0), kernel.Exp(-105))
 	require.True(t, math.IsNaN(float64(kernel.Exp(notANumber32))))
 }
-
-func TestTanhAccuracy(t *testing.T) {
-	for _, c := range [][2]float32{{1e-20, tanhNear}, {tanhNear, 20}, {-20, -1e-20}} {
-		most, where := worst(tanh32, math.Tanh, c[0], c[1], 257)
-		t.Logf("%v: %.3f ulp at %v", c, most, where)
-		require.LessOrEqual(t, most, 1.5, "at %v", where)
-	}
-	require.Equal(t, float32(1), tanh32(positiveInf))
-	require.Equal(t, float32(-1), tanh32(negativeInf))
-	require.True(t, math.IsNaN(float64(tanh32(notANumber32))))
-}

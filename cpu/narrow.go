@@ -1,14 +1,12 @@
 package cpu
 
 import (
-	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/kernel"
 )
 
 // loadRows widens and scales the unit's queries, padded with zeros to whole vectors.
 func (w *worker) loadRows() {
-	dim := w.job.call.Problem.Dim
-	padded := roundUp(dim, w.set.Width)
+	dim, padded := w.job.call.Problem.Dim, w.job.cut.dim
 	for r, row := range w.rows {
 		line := w.queries[r*padded : (r+1)*padded]
 		w.readQuery(line[:dim], row)
@@ -18,17 +16,13 @@ func (w *worker) loadRows() {
 
 // attendRows lets all rows look at the keys of a tile. K and V are read from
 // where they lie if rows are whole vectors.
-func (w *worker) attendRows(t *tile) {
-	in, n := &w.job.call.In, t.end-t.first
-	width := roundUp(w.job.call.Problem.ValueDim, w.set.Width)
-	t.keys = wholeRows(w.set, w.keys, in.K, w.unit.batch, w.kvHead, t.first, t.end)
-	t.values = wholeRows(w.set, w.values, in.V, w.unit.batch, w.kvHead, t.first, t.end)
-	rows, size := len(w.rows), w.job.cut.tileKeys
+func (w *worker) attendRows(t *tile, result *partial) {
+	n, size := t.end-t.first, w.job.cut.tileKeys
 	p := w.panels[0]
-	w.unmasked = t.unmasked || t.first >= p.allLow && t.end <= p.allHigh && !in.Mask.Present()
+	w.unmasked = t.unmasked || t.first >= p.allLow && t.end <= p.allHigh && !w.job.call.In.Mask.Present()
 	w.scoreRows(t, w.scores)
 	anyHoles := false
-	for r := range rows {
+	for r := range w.rows {
 		s := w.state.of(r, 1)
 		holes, odd := w.weighRow(w.scores[r*size:][:size], n, s)
 		if odd {
@@ -38,43 +32,39 @@ func (w *worker) attendRows(t *tile) {
 	}
 	factor, sumFactor := w.factors(w.state.factor)
 	w.state.advance(sumFactor)
-	if anyHoles && !t.finite(width) {
-		for r := range rows {
-			w.mixGuarded(t, r, factor[r])
+	w.mixRows(t, result.out, factor, anyHoles)
+}
+
+// mixRows adds the weighted values of a tile.
+func (w *worker) mixRows(t *tile, out, factor []float32, anyHoles bool) {
+	c, v := w.job.cut, w.job.call.In.V
+	w.set.Scale(out, c.stride, factor, c.stride)
+	for first, end := t.first, 0; first < t.end; first = end {
+		var values kernel.Rows
+		values, end = anyRows(w.set, w.values, v, w.unit.batch, w.kvHead, first, t.end, c.keyGrain, c.stride)
+		weights := w.scores[first-t.first:]
+		if anyHoles && !w.set.Finite(values, end-first, c.stride) {
+			for r := range w.rows {
+				w.mixGuarded(out[r*c.stride:][:c.stride], weights[r*c.tileKeys:][:end-first], values)
+			}
+			continue
 		}
-		return
+		w.set.Mix(out, c.stride, weights, c.tileKeys, len(w.rows), values, c.stride, end-first)
 	}
-	w.set.Mix(w.outputs, width, factor, w.scores, size, rows, t.values, width, n, w.following(t))
-}
-
-// following returns the keys of the next tile, none if they are not this unit's.
-func (w *worker) following(t *tile) kernel.Rows {
-	k := w.job.call.In.K
-	end := min(t.end+w.job.cut.tileKeys, w.unit.keyHigh)
-	if t.end >= end || !wholeInPlace(w.set, k) {
-		return kernel.Rows{}
-	}
-	return closed(inPlace(k, w.unit.batch, w.kvHead, t.end, end), k)
-}
-
-// closed returns the rows r of t if they lie one after another; only then are
-// they the bytes that are prefetched.
-func closed(r kernel.Rows, t attention.Tensor) kernel.Rows {
-	if r.Stride != t.Shape()[attention.AxisDim] {
-		return kernel.Rows{}
-	}
-	return r
 }
 
 func (w *worker) scoreRows(t *tile, scores []float32) {
-	n, size := t.end-t.first, w.job.cut.tileKeys
-	dim := roundUp(w.job.call.Problem.Dim, w.set.Width)
-	w.set.Dots(scores, size, w.queries, dim, len(w.rows), t.keys, dim, n, closed(t.values, w.job.call.In.V))
+	c, k, n := w.job.cut, w.job.call.In.K, t.end-t.first
+	for first, end := t.first, 0; first < t.end; first = end {
+		var keys kernel.Rows
+		keys, end = anyRows(w.set, w.keys, k, w.unit.batch, w.kvHead, first, t.end, c.keyGrain, c.dim)
+		w.set.Dots(scores[first-t.first:], c.tileKeys, w.queries, c.dim, len(w.rows), keys, w.job.call.Problem.Dim, end-first)
+	}
 	if w.unmasked && !w.job.adjusts {
 		return
 	}
 	for r, row := range w.rows {
-		w.finishScores(scores[r*size:], 1, n, row, t.first)
+		w.finishRow(row, t.first, n, scores[r*c.tileKeys:])
 	}
 }
 
@@ -103,19 +93,14 @@ func (w *worker) mendRow(t *tile, r int, s state) {
 
 // mixGuarded is kernel.Set.Mix of one row for values that hold Inf or NaN:
 // weights that are masked are skipped, because 0·NaN is NaN.
-func (w *worker) mixGuarded(t *tile, r int, factor float32) {
-	width := roundUp(w.job.call.Problem.ValueDim, w.set.Width)
-	out := w.outputs[r*width : (r+1)*width]
-	for c := range out {
-		out[c] *= factor
-	}
-	for j, weight := range w.scores[r*w.job.cut.tileKeys:][:t.end-t.first] {
+func (w *worker) mixGuarded(out, weights []float32, values kernel.Rows) {
+	line := w.line[:len(out)]
+	for j, weight := range weights {
 		if isMasked(weight) {
 			continue
 		}
-		w.line = resized(w.line, width)
-		rowOf(w.line, t.values, j)
-		for c, v := range w.line {
+		w.set.Widen(line, values, j)
+		for c, v := range line {
 			out[c] += weight * v
 		}
 	}

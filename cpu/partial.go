@@ -10,23 +10,24 @@ import (
 // partial is attention of some rows over some of their keys, not yet divided
 // by the row sums:
 //
-//	top[r]         = max_j s_rj                     −Inf while nothing is allowed
-//	total[r]       = Σ_j exp(s_rj − top[r])
-//	out[r·width+c] = Σ_j exp(s_rj − top[r])·v_jc
+//	top[r]          = max_j s_rj                     −Inf while nothing is allowed
+//	total[r]        = Σ_j exp(s_rj − top[r])
+//	out[r·stride+c] = Σ_j exp(s_rj − top[r])·v_jc
 //
-// Partials of the same rows over different keys are joined by merge.
+// Partials of the same rows over different keys are joined by merge. Kernels write
+// whole vectors and whole panels, so there may be more rows and columns than are
+// asked for; nobody reads those.
 type partial struct {
-	width           int
+	stride          int
 	out, top, total []float32
-	stored          bool // the rows are in the call's outputs already
 }
 
 // partialSize returns the numbers that rows rows need.
-func partialSize(rows, width int) int { return rows * (width + 2) }
+func partialSize(rows, stride int) int { return rows * (stride + 2) }
 
-func makePartial(numbers []float32, rows, width int) partial {
-	at := rows * width
-	return partial{width: width, out: numbers[:at], top: numbers[at : at+rows], total: numbers[at+rows:][:rows]}
+func makePartial(numbers []float32, rows, stride int) partial {
+	at := rows * stride
+	return partial{stride: stride, out: numbers[:at], top: numbers[at : at+rows], total: numbers[at+rows:][:rows]}
 }
 
 // reset makes p the partial of no keys at all.
@@ -42,7 +43,7 @@ func fill(list []float32, with float32) {
 	}
 }
 
-func (p *partial) row(r int) []float32 { return p.out[r*p.width : (r+1)*p.width] }
+func (p *partial) row(r int) []float32 { return p.out[r*p.stride : (r+1)*p.stride] }
 
 // merge joins into p the partial of the first rows rows over further keys.
 // Joining is commutative exactly and associative but for rounding; callers keep
@@ -74,19 +75,22 @@ func (p *partial) merge(other *partial, rows int) {
 //	o = out·(1/total)      lse = top + ln total
 //
 // A row with nothing allowed gives 0 and −Inf exactly.
-func (p *partial) store(call *attention.Call, b int, rows []row) {
+func (p *partial) store(set *kernel.Set, call *attention.Call, b int, rows []row) {
+	o, lse := call.Out.O, call.Out.LSE
 	for n, r := range rows {
 		top, total := p.top[n], p.total[n]
-		out, inverse := p.row(n), 1/total // the greatest weight is 1, so that the total is 1 or more
-		if top == negativeInf {
-			clear(out)
-			inverse = 1
-		}
-		narrow(call.Out.O, b, r.head, r.query, out, inverse)
-		if call.Out.LSE.Present() {
-			lse := call.Out.LSE
+		if lse.Present() {
 			lse.Float32s()[lse.Index(b, r.head, r.query, 0)] = logSumExp(top, total)
 		}
+		p.total[n] = 1 / total // the greatest weight is 1, so that the total is 1 or more
+		if top == negativeInf {
+			clear(p.row(n))
+			p.total[n] = 1
+		}
+	}
+	set.Scale(p.out, p.stride, p.total[:len(rows)], p.stride)
+	for n, r := range rows {
+		narrow(set, o, b, r.head, r.query, p.row(n)[:call.Problem.ValueDim])
 	}
 }
 

@@ -31,7 +31,7 @@ func newPlan(b *Backend, p attention.Problem) *plan {
 
 // String names the instruction set, the kernels, and how calls are cut.
 func (p *plan) String() string {
-	c := cutOf(p.problem, p.backend.options.Threads)
+	c := cutOf(p.problem, p.set, p.backend.options.Threads)
 	kernels := "panels"
 	if c.narrow {
 		kernels = "rows"

@@ -73,6 +73,12 @@ func randomSpec(random *rand.Rand) spec {
 			s.offsets = append(s.offsets, random.IntN(400)-100)
 		}
 	}
+	if random.IntN(5) == 0 {
+		s.k = attention.Q8_0
+	}
+	if random.IntN(5) == 0 {
+		s.v = attention.Q8_0
+	}
 	return s
 }
 

@@ -16,7 +16,7 @@ const supported = attention.FeatureScale | attention.FeatureSoftcap |
 	attention.FeatureCausal | attention.FeatureWindow | attention.FeatureOffsets |
 	attention.FeatureMask | attention.FeatureBias | attention.FeatureLengths |
 	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim |
-	attention.FeatureFloat16 | attention.FeatureBFloat16
+	attention.FeatureFloat16 | attention.FeatureBFloat16 | attention.FeatureQ8_0
 
 // Reference is the backend "reference": float64 attention by the formula, in
 // time O(B·Hq·Lq·Lk·(D+Dv)) and memory O(Lk+D+Dv) per goroutine. What the fast

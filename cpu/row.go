@@ -147,6 +147,10 @@ func widen64(dst []float64, t attention.Tensor, b, h, i int) {
 		for d := range dst {
 			dst[d] = float64(attention.BFloat16ToFloat32(data[at+d*stride]))
 		}
+	case attention.Q8_0:
+		for d := range dst {
+			dst[d] = t.At(b, h, i, d) // the scale for each number again: plain, as the oracle is to be
+		}
 	}
 }
 

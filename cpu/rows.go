@@ -76,9 +76,12 @@ func (w *worker) arrange(lanes int) (low, high int) {
 	for first := 0; first < len(w.rows); first += lanes {
 		n := min(lanes, len(w.rows)-first)
 		p := panel{first: first, lanes: n, allHigh: w.rows[first].high}
-		for _, r := range w.rows[first : first+n] {
+		for i, r := range w.rows[first : first+n] {
 			p.allLow, p.allHigh = max(p.allLow, r.low), min(p.allHigh, r.high)
 			p.low, p.high = span(p.low, p.high, r.low, r.high)
+			if !w.job.cut.narrow {
+				w.low[first+i], w.high[first+i] = int32(r.low), int32(r.high)
+			}
 		}
 		low, high = span(low, high, p.low, p.high)
 		w.panels = append(w.panels, p)

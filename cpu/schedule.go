@@ -58,7 +58,7 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 
 func (j *job) prepare(ctx context.Context, call *attention.Call) {
 	p := call.Problem
-	j.ctx, j.call, j.cut = ctx, call, cutOf(p, j.plan.backend.options.Threads)
+	j.ctx, j.call, j.cut = ctx, call, cutOf(p, j.plan.set, j.plan.backend.options.Threads)
 	j.adjusts = j.plan.scale.score != 1 || p.Softcap > 0 || p.Bias != attention.NoType
 	j.units = j.cut.units(p.Batch)
 	j.next.Store(0)
@@ -72,15 +72,16 @@ func (j *job) prepare(ctx context.Context, call *attention.Call) {
 	}
 }
 
-// slotSize returns what the partial of any row block needs at most.
+// slotSize returns what the partial of any row block needs at most, in whole
+// cache lines.
 func (j *job) slotSize() int {
-	return partialSize(min(j.cut.rowBlock, j.cut.rows), j.call.Problem.ValueDim)
+	return roundUp(partialSize(j.cut.paddedRows(min(j.cut.rowBlock, j.cut.rows)), j.cut.stride), 16)
 }
 
 // slot returns the place of a unit's partial.
 func (j *job) slot(u unit, ofKeyBlock int) partial {
 	n := u.block*j.cut.keyBlocks + ofKeyBlock
-	return makePartial(j.numbers[n*j.slotSize():][:j.slotSize()], u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
+	return makePartial(j.numbers[n*j.slotSize():][:j.slotSize()], j.cut.paddedRows(u.rowHigh-u.rowLow), j.cut.stride)
 }
 
 // main takes units until none is left or the call is cancelled.
@@ -95,15 +96,16 @@ func (w *worker) main() {
 		}
 		u := j.cut.unit(n, j.call.Problem.KeyLen)
 		if j.cut.keyBlocks == 1 {
-			result := makePartial(w.numbers, u.rowHigh-u.rowLow, j.call.Problem.ValueDim)
-			w.compute(u, &result)
-			if !result.stored {
-				result.store(j.call, u.batch, w.rows)
+			result := makePartial(w.numbers, j.cut.paddedRows(u.rowHigh-u.rowLow), j.cut.stride)
+			if w.compute(u, &result) {
+				result.store(w.set, j.call, u.batch, w.rows)
 			}
 			continue
 		}
 		result := j.slot(u, u.ofKeyBlock)
-		w.compute(u, &result)
+		if !w.compute(u, &result) {
+			return
+		}
 		if j.waiting[u.block].Add(-1) == 0 { // all the others are done and visible
 			w.join(u)
 		}
@@ -119,5 +121,5 @@ func (w *worker) join(u unit) {
 		other := j.slot(u, n)
 		result.merge(&other, u.rowHigh-u.rowLow)
 	}
-	result.store(j.call, u.batch, w.rows)
+	result.store(w.set, j.call, u.batch, w.rows)
 }

@@ -23,81 +23,110 @@ func scalingOf(p attention.Problem, mutation mutate.Kind) scaling {
 	return scaling{query: 1, score: scale}
 }
 
-// finishScores applies what follows the product q·k to n scores of a row, step
-// apart, of keys from first on: the scale if it was not folded, softcap, bias,
-// and the mask unless every key is allowed to every row.
-func (w *worker) finishScores(scores []float32, step, n int, row row, first int) {
-	scores = scores[:(n-1)*step+1]
-	w.scaleScores(scores, step)
-	if w.job.plan.mutation == mutate.SoftcapAfterMask {
-		w.addBias(scores, step, n, row, first)
-		w.maskScores(scores, step, n, row, first)
-		w.capScores(scores, step)
-		return
+// finishPanel applies what follows the product q·k to the scores [key][lane] of a
+// panel for keys from first on: the scale if it was not folded, softcap, bias and
+// mask. The planted mistake is to let softcap come last.
+func (w *worker) finishPanel(p panel, first int, scores []float32) {
+	in, end := &w.job.call.In, first+len(scores)/w.set.Lanes
+	w.scaleScores(scores)
+	late := w.job.plan.mutation == mutate.SoftcapAfterMask
+	if !late {
+		w.capScores(scores)
 	}
-	w.capScores(scores, step)
-	w.addBias(scores, step, n, row, first)
-	w.maskScores(scores, step, n, row, first)
-}
-
-func (w *worker) scaleScores(scores []float32, step int) {
-	scale := w.job.plan.scale.score
-	if scale == 1 {
-		return
+	if in.Bias.Present() {
+		w.addLines(p, first, scores, (*worker).biasLine)
 	}
-	for at := 0; at < len(scores); at += step {
-		scores[at] *= scale
+	if !w.unmasked {
+		if in.Mask.Present() {
+			w.addLines(p, first, scores, (*worker).maskLine)
+		}
+		// Between allLow and allHigh all rows are alike.
+		w.fence(p, first, first, min(end, p.allLow), scores)
+		w.fence(p, first, max(first, p.allHigh), end, scores)
 	}
-}
-
-func (w *worker) capScores(scores []float32, step int) {
-	softcap := w.job.plan.problem.Softcap
-	if softcap == 0 {
-		return
-	}
-	for at := 0; at < len(scores); at += step {
-		scores[at] = softcap * tanh32(scores[at]/softcap)
+	if late {
+		w.capScores(scores)
 	}
 }
 
-func (w *worker) addBias(scores []float32, step, n int, row row, first int) {
+// fence masks those of the keys [from, end) that the geometry does not leave to a row.
+func (w *worker) fence(p panel, first, from, end int, scores []float32) {
+	if from < end {
+		w.set.Fence(scores[(from-first)*w.set.Lanes:], from, end-from, w.low[p.first:], w.high[p.first:])
+	}
+}
+
+// finishRow is finishPanel for n scores of one row, which may be padded to whole vectors.
+func (w *worker) finishRow(r row, first, n int, scores []float32) {
+	in := &w.job.call.In
+	scores = scores[:roundUp(n, w.set.Width)]
+	w.scaleScores(scores)
+	late := w.job.plan.mutation == mutate.SoftcapAfterMask
+	if !late {
+		w.capScores(scores)
+	}
+	if in.Bias.Present() {
+		w.biasLine(w.lines[:n], r, first)
+		w.set.AddBias(scores, w.lines)
+	}
+	if !w.unmasked {
+		if in.Mask.Present() {
+			w.maskLine(w.lines[:n], r, first)
+			w.set.AddBias(scores, w.lines)
+		}
+		fill(scores[:min(n, max(0, r.low-first))], negativeInf)
+		fill(scores[min(n, max(0, r.high-first)):n], negativeInf)
+	}
+	if late {
+		w.capScores(scores)
+	}
+}
+
+func (w *worker) scaleScores(scores []float32) {
+	if w.job.plan.scale.score == 1 {
+		return
+	}
+	w.factor[0] = w.job.plan.scale.score
+	w.set.Scale(scores, len(scores), w.factor[:], len(scores))
+}
+
+func (w *worker) capScores(scores []float32) {
+	if softcap := w.job.plan.problem.Softcap; softcap > 0 {
+		w.set.Softcap(scores, softcap)
+	}
+}
+
+// addLines adds to the scores of a panel what read gives for the keys of each row.
+func (w *worker) addLines(p panel, first int, scores []float32, read func(w *worker, line []float32, r row, first int)) {
+	lanes, size := w.set.Lanes, w.job.cut.tileKeys
+	n := len(scores) / lanes
+	turned := w.lines[lanes*size:][:len(scores)]
+	if p.lanes < lanes {
+		clear(turned)
+	}
+	for r, row := range w.rows[p.first : p.first+p.lanes] {
+		read(w, w.lines[r*size:][:n], row, first)
+	}
+	w.set.Transpose(turned, lanes, w.lines, size, p.lanes, n, 1)
+	w.set.AddBias(scores, turned)
+}
+
+// biasLine reads the biases of a row for keys from first on.
+func (w *worker) biasLine(line []float32, r row, first int) {
 	bias := w.job.call.In.Bias
-	if !bias.Present() {
-		return
-	}
-	line := w.bias[:n]
-	widen(w.set, line, bias, bias.Index(w.unit.batch, row.head, row.query, first), bias.Strides()[attention.AxisDim])
-	at := 0
-	for _, x := range line {
-		if x == negativeInf {
-			scores[at] = x // masked, whatever a NaN or Inf key made of the score
-		} else {
-			scores[at] += x
-		}
-		at += step
-	}
+	widen(w.set, line, bias, bias.Index(w.unit.batch, r.head, r.query, first), bias.Strides()[attention.AxisDim])
 }
 
-// maskScores puts −Inf where row row may not look.
-func (w *worker) maskScores(scores []float32, step, n int, row row, first int) {
-	if w.unmasked {
-		return
-	}
-	for j := range min(n, max(0, row.low-first)) {
-		scores[j*step] = negativeInf
-	}
-	for j := max(0, row.high-first); j < n; j++ {
-		scores[j*step] = negativeInf
-	}
+// maskLine turns the boolean mask of a row into biases.
+func (w *worker) maskLine(line []float32, r row, first int) {
 	mask := w.job.call.In.Mask
-	if !mask.Present() {
+	keep, stride := mask.Bools(), mask.Strides()[attention.AxisDim]
+	at := mask.Index(w.unit.batch, r.head, r.query, first)
+	if stride == 1 || len(line) == 1 {
+		w.set.Expand(line, keep[at:at+len(line)])
 		return
 	}
-	keep, stride := mask.Bools(), mask.Strides()[attention.AxisDim]
-	at := mask.Index(w.unit.batch, row.head, row.query, first)
-	for j := range n {
-		if !keep[at+j*stride] {
-			scores[j*step] = negativeInf
-		}
+	for j := range line {
+		w.set.Expand(line[j:j+1], keep[at+j*stride:][:1])
 	}
 }

@@ -20,12 +20,10 @@ type state struct {
 	factor, tileTotal []float32
 }
 
-// makeState splits numbers, 4·rows of them, and starts from no keys.
-func makeState(numbers []float32, rows int) state {
-	s := state{numbers[:rows], numbers[rows : 2*rows], numbers[2*rows : 3*rows], numbers[3*rows : 4*rows]}
-	fill(s.top, negativeInf)
-	clear(s.total)
-	return s
+// makeState returns the state of the rows of p; numbers is for the rest of it, 2·rows.
+func makeState(p *partial, numbers []float32) state {
+	rows := len(p.top)
+	return state{p.top, p.total, numbers[:rows], numbers[rows : 2*rows]}
 }
 
 // of returns the part of rows [first, first+count).

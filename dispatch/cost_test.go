@@ -30,6 +30,17 @@ func TestWorkFollowsTheMask(t *testing.T) {
 	}
 }
 
+// TestQuantizedCachesMoveFewerBytes: the cost of a cache is that of its blocks.
+func TestQuantizedCachesMoveFewerBytes(t *testing.T) {
+	p := problemOf(t, 1, 1000)
+	p.Dim, p.ValueDim = 128, 128
+	half, quantized := p, p
+	half.K, half.V = attention.Float16, attention.Float16
+	quantized.K, quantized.V = attention.Q8_0, attention.Q8_0
+	require.Equal(t, workOf(half).FLOPs, workOf(quantized).FLOPs)
+	require.InDelta(t, 1000*2*(256-136), workOf(half).Bytes-workOf(quantized).Bytes, 0)
+}
+
 func TestWorkNeedsNoData(t *testing.T) {
 	p := problemOf(t, 4, 100)
 	full := workOf(p)

@@ -141,6 +141,27 @@ func TestNoBackendLeft(t *testing.T) {
 	require.Len(t, report.Refusals, 2)
 }
 
+// TestQuantizedCacheFallsBack: a backend that does not know q8_0 refuses by the
+// problem's features, and the next one computes the call.
+func TestQuantizedCacheFallsBack(t *testing.T) {
+	first, second := newFake("first", 1), newFake("second", 2)
+	first.supports = func(p attention.Problem) error {
+		return p.Missing("first", attention.AllFeatures&^attention.FeatureQ8_0)
+	}
+	e := open(t, []*fake{first, second})
+	in, out := operands(1, 5)
+	in.K, in.V = attention.Zeros(attention.Q8_0, 1, 1, 5, 4), attention.Zeros(attention.Q8_0, 1, 1, 5, 4)
+	report, err := e.Attend(t.Context(), attention.Options{}, in, out)
+	require.NoError(t, err)
+	require.Equal(t, "second", report.Backend)
+	require.Equal(t, 2.0, out.O.At(0, 0, 0, 0))
+	require.Zero(t, first.plans.Load())
+	require.Len(t, report.Refusals, 1)
+	var refused *attention.UnsupportedError
+	require.ErrorAs(t, report.Refusals[0].Err, &refused)
+	require.Equal(t, "feature q8_0", refused.Feature)
+}
+
 func TestInvalidCallsReachNoBackend(t *testing.T) {
 	first, second := newFake("first", 1), newFake("second", 2)
 	for _, f := range []*fake{first, second} {

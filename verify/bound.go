@@ -14,6 +14,9 @@ const (
 	// scoreOps is added to D in γ: the scale's own rounding, its product with
 	// log2 e, the rounding of that product, and its product with q or q·k.
 	scoreOps = 4
+	// blockOps, in u, is what a factor of a q8_0 block costs when a kernel multiplies
+	// with it after it summed the block's integers, or before, into a weight.
+	blockOps = 1
 	// scoreRoundings, in u·|s|: converting a finished score to base 2, and storing it.
 	scoreRoundings = 3
 	// argumentRoundings, in u·|s−m|: the subtraction of the maximum, and storing it.
@@ -74,8 +77,8 @@ func sumError(n int) float64 {
 //	δ_j = γ_(D+4)·|scale|·Σ_d|q_d·k_jd| + u·(8·softcap + 4|s_j|) + 2u·|bias_j| + 3u·|s_j| + 2u·|s_j − m|
 //
 // (the softcap term only with a softcap; its slope is at most 1, so that the
-// product's error passes through it undiminished at worst), and the relative
-// error of the exponentials
+// product's error passes through it undiminished at worst; γ_(D+5) for keys in q8_0),
+// and the relative error of the exponentials
 //
 //	η_j = u·(6·(1+r) + 4·|s_j − m|·log2 e) + r·u
 //
@@ -94,7 +97,7 @@ func sumError(n int) float64 {
 //
 //	σ·(Σ p_j(1+E_j)|v_jd| + |o_d|·Σ p_j(1+E_j)) / Σ p_j·e^(−δ_j)(1−η_j),   σ = sumError(n) + (r+6)·u
 //
-// and a floor of the smallest normal number times n·(1+max|v|), for devices that
+// (r+7 for values in q8_0) and a floor of the smallest normal number times n·(1+max|v|), for devices that
 // flush denormals and for weights that underflow.
 //
 // Where logits are so large that δ says nothing, the convex hull still does: a
@@ -130,7 +133,14 @@ func (r *rowBound) compute(call *attention.Call, b, h, i int, row *cpu.Row) {
 	for _, s := range r.scores {
 		top = max(top, s)
 	}
-	perProduct := gamma(float64(p.Dim+scoreOps)) * math.Abs(p.EffectiveScale())
+	products, sums := p.Dim+scoreOps, rescales+divisionOps // roundings of a score, and of an output beside its sum's
+	if p.K == attention.Q8_0 {
+		products += blockOps
+	}
+	if p.V == attention.Q8_0 {
+		sums += blockOps
+	}
+	perProduct := gamma(float64(products)) * math.Abs(p.EffectiveScale())
 	var spread, least float64 // Σ p·E and Σ p·e^−δ·(1−η)
 	for j, ok := range row.Allowed {
 		if !ok {
@@ -150,7 +160,7 @@ func (r *rowBound) compute(call *attention.Call, b, h, i int, row *cpu.Row) {
 		least += row.Weights[j] * math.Exp(-delta) * max(0, 1-eta)
 		r.gather(call.In.V, b, h/p.Group(), j, excess, row.O)
 	}
-	r.finish(row, n, sumError(n)+(rescales+divisionOps)*roundoff, spread, least)
+	r.finish(row, n, sumError(n)+sums*roundoff, spread, least)
 }
 
 // weightExcess returns p·E = p·(e^δ·(1+η) − 1) for a weight p whose logarithm is

@@ -15,7 +15,7 @@ import (
 // boundCases are cases whose outputs are spoiled below.
 var boundCases = []string{
 	"length-square-65", "width-576", "decode-16384", "data-peaked-d64", "data-huge-d16", "data-ascending-d16",
-	"data-equal-d16", "bias-fill-row-40000", "option-softcap-1-d64", "data-sharp-value-d16", "type-f16-lq29", "type-bf16-lq29",
+	"data-equal-d16", "bias-fill-row-40000", "option-softcap-1-d64", "data-sharp-value-d16", "type-f16-lq29", "type-bf16-lq29", "q8-decode",
 }
 
 // solved returns a built case with the outputs of the reference.
@@ -86,7 +86,7 @@ func element(d *Filled, at [4]int) Element {
 // TestDroppedKeyIsCaught hides one key of many from the computation, but not from
 // the check: the change is as small as a real mistake can be.
 func TestDroppedKeyIsCaught(t *testing.T) {
-	for _, name := range []string{"length-square-65", "pair-5-1021-plain", "decode-16384", "width-576", "data-equal-d64", "data-integers-d64", "bias-fill-holes", "heads-12-3-lq19", "type-f16-lq29"} {
+	for _, name := range []string{"length-square-65", "pair-5-1021-plain", "decode-16384", "width-576", "data-equal-d64", "data-integers-d64", "bias-fill-holes", "heads-12-3-lq19", "type-f16-lq29", "q8-prefill"} {
 		t.Run(name, func(t *testing.T) {
 			d := solved(t, name)
 			mask := attention.Zeros(attention.Bool, 1, 1, 1, d.Case.Shape.KeyLen)

@@ -49,7 +49,9 @@ func orFloat32(t attention.DType) attention.DType {
 // buffer has guard bands around it.
 type Layout string
 
-// The layouts.
+// The layouts. Rows of q8_0 are whole blocks in all of them, what pads a row is as
+// undefined as a gap, and LayoutColumns, which blocks cannot have, stands for
+// LayoutSubview.
 const (
 	LayoutBHSD       Layout = ""            // [B, H, L, D], contiguous
 	LayoutBSHD       Layout = "bshd"        // [B, L, H, D], contiguous
@@ -74,7 +76,8 @@ type Fill struct {
 // Data is how Q, K and V are drawn.
 type Data string
 
-// The ways to draw Q, K and V. Values are rounded to the storage types.
+// The ways to draw Q, K and V. Values are rounded to the storage types, those of
+// q8_0 block by block.
 const (
 	Normal      Data = ""            // N(0,1)
 	Peaked      Data = "peaked"      // logits with a standard deviation of 12
@@ -86,7 +89,8 @@ const (
 	SharpValues Data = "sharp-value" // N(0,1), values spread over 2^-20 to 2^20
 )
 
-// Poison is what is put where it must not be seen, or must be.
+// Poison is what is put where it must not be seen, or must be. In q8_0 tensors NaN
+// and Inf stand in the scale, and so in all of a block.
 type Poison string
 
 // The poisons.

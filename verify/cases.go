@@ -47,6 +47,7 @@ var allCases = sync.OnceValue(func() []Case {
 	l.emptyRows()
 	l.layouts()
 	l.types()
+	l.blocks()
 	l.long()
 	return l.cases
 })

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	casesMin, casesMax = 250, 410
+	casesMin, casesMax = 250, 450
 	shortMin, shortMax = 50, 90
 	caseFLOPs          = 24_000_000
 	shortFLOPs         = 10_000_000

@@ -2,7 +2,7 @@ package verify
 
 import "github.com/glattn/attention"
 
-// readRow reads the elements [b, h, i, :] of a float tensor into dst, exactly.
+// readRow reads the elements [b, h, i, :] of a tensor of numbers into dst, exactly.
 func readRow(dst []float64, t attention.Tensor, b, h, i int) {
 	at, stride := t.Index(b, h, i, 0), t.Strides()[attention.AxisDim]
 	switch t.DType() {
@@ -18,6 +18,10 @@ func readRow(dst []float64, t attention.Tensor, b, h, i int) {
 		}
 		for d := range dst {
 			dst[d] = float64(widen(data[at+d*stride]))
+		}
+	case attention.Q8_0:
+		for d := range dst {
+			dst[d] = t.At(b, h, i, d)
 		}
 	}
 }

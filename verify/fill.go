@@ -44,7 +44,28 @@ func (b *builder) fill() {
 type rule func(b, h, i, d int) float64
 
 func fillTensor(t attention.Tensor, value rule) {
-	each(t.Shape(), func(b, h, i, d int) { t.Set(b, h, i, d, value(b, h, i, d)) })
+	if t.DType() != attention.Q8_0 {
+		each(t.Shape(), func(b, h, i, d int) { t.Set(b, h, i, d, value(b, h, i, d)) })
+		return
+	}
+	row := make([]float32, t.Shape()[attention.AxisDim])
+	each(t.Shape(), func(b, h, i, d int) {
+		row[d] = float32(value(b, h, i, d))
+		if d == len(row)-1 {
+			t.SetRow(b, h, i, row)
+			spoilPadding(t, b, h, i)
+		}
+	})
+}
+
+// spoilPadding gives what pads a row to whole blocks the largest value there is.
+func spoilPadding(t attention.Tensor, b, h, i int) {
+	width := t.Shape()[attention.AxisDim]
+	last := t.Index(b, h, i, width-1)
+	end := last/attention.Q8_0Block*attention.Q8_0BlockBytes + attention.Q8_0BlockBytes
+	for n := 1 + last%attention.Q8_0Block; n < attention.Q8_0Block; n++ {
+		t.Uint8s()[end-attention.Q8_0Block+n] = 127
+	}
 }
 
 func normal(random *rand.Rand) rule {

@@ -5,6 +5,9 @@ import "github.com/glattn/attention"
 // place allocates a tensor of the given sizes in a buffer of its own.
 func (b *builder) place(name string, dtype attention.DType, shape [4]int, layout Layout) attention.Tensor {
 	strides, first, n := arrange(layout, shape)
+	if dtype == attention.Q8_0 {
+		strides, first, n = arrangeBlocks(layout, shape)
+	}
 	s := newSlab(name, dtype, n+2*guard)
 	b.data.slabs = append(b.data.slabs, s)
 	t := s.view(shape, strides, guard+first)
@@ -43,6 +46,27 @@ func arrange(layout Layout, shape [4]int) (strides [4]int, first, n int) {
 		}
 	}
 	return strides, 0, n
+}
+
+// arrangeBlocks is arrange for q8_0: rows of whole blocks, laid out as if each block
+// were one element. Blocks cannot lie in columns; they get gaps instead.
+func arrangeBlocks(layout Layout, shape [4]int) (strides [4]int, first, n int) {
+	const block = attention.Q8_0Block
+	if layout == LayoutColumns {
+		layout = LayoutSubview
+	}
+	inBlocks := shape
+	inBlocks[attention.AxisDim] = (shape[attention.AxisDim] + block - 1) / block
+	strides, first, n = arrange(layout, inBlocks)
+	for axis, size := range shape {
+		if layout != LayoutAbsurd || size != 1 {
+			strides[axis] *= block
+		}
+	}
+	if shape[attention.AxisDim] != 1 {
+		strides[attention.AxisDim] = 1
+	}
+	return strides, first * block, n * block
 }
 
 // shareKV gives K and V stride 0 over batch and head, or over the sequence.

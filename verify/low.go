@@ -16,7 +16,7 @@ const (
 )
 
 // LowPair is rule 3, the pair of limits that FlashAttention-3 sets for float16
-// and bfloat16: with naive_low the plain formula rounded to the storage type after
+// and bfloat16, here also for q8_0: with naive_low the plain formula rounded to the storage type after
 // each of its operations, over all elements of the outputs that were compared,
 //
 //	max|out−ref|  ≤ 2·max|naive_low−ref| + 2·max|(ref+0.3)−0.3−ref|
@@ -26,7 +26,7 @@ const (
 // need not be. Elements at which naive_low or ref is not finite (float16 scores
 // overflow beyond 65504) are left out.
 type LowPair struct {
-	Applied             bool // any of Q, K, V, O is stored in 16 bits, and some element was finite
+	Applied             bool // any of Q, K, V, O is stored in 16 bits or q8_0, and some element was finite
 	Max, MaxLimit       float64
 	Mean, MeanLimit     float64
 	Type                attention.DType // the type that naive_low was rounded to
@@ -105,10 +105,15 @@ var storages = map[attention.DType]storage{
 }
 
 // lowType returns the type that naive_low rounds to: that of O if it has 16 bits,
-// else the coarsest 16-bit input; NoType if everything is float32.
+// else the coarsest 16-bit input; NoType if everything is float32. Nothing that is
+// computed has a block to be rounded in, so q8_0 counts as the float16 of its
+// scales: the strictest type that can be meant.
 func lowType(p attention.Problem) attention.DType {
 	low := attention.NoType
 	for _, t := range []attention.DType{p.Q, p.K, p.V} {
+		if t == attention.Q8_0 {
+			t = attention.Float16
+		}
 		if t == attention.BFloat16 || t == attention.Float16 && low == attention.NoType {
 			low = t
 		}

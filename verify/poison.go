@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/glattn/attention"
@@ -31,9 +32,9 @@ func (b *builder) poison() {
 	case SomeNaN:
 		b.poisonKey(0, 0, middle, []float64{math.NaN()})
 	case OneValueNaN:
-		call.In.V.Set(0, 0, middle, s.ValueDim/2, math.NaN())
+		poisonElement(call.In.V, 0, 0, middle, s.ValueDim/2, math.NaN())
 	case InfiniteKey:
-		call.In.K.Set(0, 0, middle, 0, math.Inf(1))
+		poisonElement(call.In.K, 0, 0, middle, 0, math.Inf(1))
 	case QueryNaN:
 		call.In.Q.Set(0, 0, s.QueryLen/2, s.Dim-1, math.NaN())
 	case InfiniteBias:
@@ -74,7 +75,24 @@ func (b *builder) seen(batch, g, j int) bool {
 func (b *builder) poisonKey(batch, g, j int, values []float64) {
 	for _, t := range []attention.Tensor{b.data.Call.In.K, b.data.Call.In.V} {
 		for d := range t.Shape()[attention.AxisDim] {
-			t.Set(batch, g, j, d, values[(j+d)%len(values)])
+			poisonElement(t, batch, g, j, d, values[(j+d)%len(values)])
 		}
 	}
+}
+
+// poisonElement sets one element. In q8_0 that is the scale of its block, and if the
+// value is finite also the int8: to the largest, which the scale makes the value.
+func poisonElement(t attention.Tensor, b, h, i, d int, value float64) {
+	if t.DType() != attention.Q8_0 {
+		t.Set(b, h, i, d, value)
+		return
+	}
+	const largest = 127
+	at := t.Index(b, h, i, d)
+	block := t.Uint8s()[at/attention.Q8_0Block*attention.Q8_0BlockBytes:]
+	if finite(value) {
+		value /= largest
+		block[2+at%attention.Q8_0Block] = largest
+	}
+	binary.LittleEndian.PutUint16(block, attention.Float32ToFloat16(float32(value)))
 }

@@ -15,10 +15,11 @@ const (
 	guardF16, blankF16   = 0x7e5d, 0x7e4b
 	guardBF16, blankBF16 = 0x7fdd, 0x7fcb
 	guardBool            = true // a mask that is read too far admits a key
+	guardByte            = 0x7e // of q8_0 blocks: a scale of 0x7e7e
 )
 
-// guard is the least number of elements on either side of a buffer.
-const guard = 64
+// guard is the least number of elements on either side of a buffer: whole blocks.
+const guard = 2 * attention.Q8_0Block
 
 // slab is one allocation. Elements that no view covers are guards.
 type slab struct {
@@ -27,6 +28,7 @@ type slab struct {
 	f32      []float32
 	u16      []uint16
 	bools    []bool
+	u8       []byte           // whole blocks
 	output   bool             // outputs may change where owned
 	owned    []bool           // outputs: which elements the view covers
 	tensor   attention.Tensor // outputs: the view
@@ -44,6 +46,8 @@ func newSlab(name string, dtype attention.DType, n int) *slab {
 		s.u16 = slices.Repeat([]uint16{guardBF16}, n)
 	case attention.Bool:
 		s.bools = slices.Repeat([]bool{guardBool}, n)
+	case attention.Q8_0:
+		s.u8 = slices.Repeat([]byte{guardByte}, dtype.Bytes(n))
 	}
 	return s
 }
@@ -60,17 +64,21 @@ func (s *slab) view(shape, strides [4]int, offset int) attention.Tensor {
 		t = attention.NewBFloat16(s.u16, len(s.u16))
 	case attention.Bool:
 		t = attention.NewBool(s.bools, len(s.bools))
+	case attention.Q8_0:
+		t = attention.NewQ8_0(s.u8, len(s.u8)/attention.Q8_0BlockBytes*attention.Q8_0Block)
 	}
 	return t.WithStrides(shape, strides, offset)
 }
 
-// bits returns element n as it lies in memory.
+// bits returns element n as it lies in memory; of blocks, byte n.
 func (s *slab) bits(n int) uint32 {
 	switch s.dtype {
 	case attention.Float32:
 		return math.Float32bits(s.f32[n])
 	case attention.Float16, attention.BFloat16:
 		return uint32(s.u16[n])
+	case attention.Q8_0:
+		return uint32(s.u8[n])
 	}
 	if s.bools[n] {
 		return 1
@@ -78,7 +86,7 @@ func (s *slab) bits(n int) uint32 {
 	return 0
 }
 
-func (s *slab) len() int { return len(s.f32) + len(s.u16) + len(s.bools) }
+func (s *slab) len() int { return len(s.f32) + len(s.u16) + len(s.bools) + len(s.u8) }
 
 // own marks the elements of t as the output's and blanks them.
 func (s *slab) own(t attention.Tensor) {
@@ -117,7 +125,8 @@ func (s *slab) blankBits() uint32 {
 
 func (s *slab) clone() *slab {
 	c := *s
-	c.f32, c.u16, c.bools, c.original = slices.Clone(s.f32), slices.Clone(s.u16), slices.Clone(s.bools), nil
+	c.f32, c.u16, c.bools, c.u8 = slices.Clone(s.f32), slices.Clone(s.u16), slices.Clone(s.bools), slices.Clone(s.u8)
+	c.original = nil
 	return &c
 }
 

@@ -30,7 +30,7 @@ type explained struct {
 	FLOPs          float64 `json:"flops"`
 	FLOPsCustomary float64 `json:"flops_customary"`
 	Bytes          int64   `json:"bytes"`
-	Bound          string  `json:"bound"` // fma or read: the roof that limits the shape
+	Bound          string  `json:"bound"` // fma or read: the roof that limits the shape on most devices
 	dispatch.Explanation
 }
 
@@ -47,11 +47,8 @@ func (p *program) explain(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	x := explained{Shape: s.String(), Bytes: s.Problem.Bytes(), Bound: bench.RoofFMA, Explanation: engine.Explain(s.Problem)}
+	x := explained{Shape: s.String(), Bytes: s.Problem.Bytes(), Bound: s.Bound(), Explanation: engine.Explain(s.Problem)}
 	x.FLOPs, x.FLOPsCustomary = s.FLOPs()
-	if s.Decode() {
-		x.Bound = bench.RoofRead
-	}
 	if c.Bool("json") {
 		return writeJSON(p.out, x)
 	}

@@ -3,6 +3,7 @@
 //	attnbench                     time the shapes of known models on every backend
 //	attnbench info                describe the machine
 //	attnbench bench               time chosen workloads or shapes
+//	attnbench sweep               time a grid of widths and lengths, and find the cliffs
 //	attnbench conform DIR...      run folders of operator test vectors
 //	attnbench run                 compute attention on .npy files
 //	attnbench verify              run the conformance suite
@@ -79,7 +80,7 @@ func (p *program) root() *cli.Command {
 		Usage:     "how fast and how right attention is on this machine",
 		UsageText: "attnbench [command] [-flags]\n\nWithout a command: time the shapes of known models on every backend, and check every timed output.",
 		Action:    p.models,
-		Commands:  []*cli.Command{p.infoCommand(), p.benchCommand(), p.conformCommand(), p.runCommand(), p.verifyCommand(), p.explainCommand()},
+		Commands:  []*cli.Command{p.infoCommand(), p.benchCommand(), p.sweepCommand(), p.conformCommand(), p.runCommand(), p.verifyCommand(), p.explainCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.Writer, c.ErrWriter = p.out, p.err
@@ -97,7 +98,7 @@ func guarded(action cli.ActionFunc, takesArgs bool) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		if !takesArgs && c.Args().Present() {
 			if c.Root() == c {
-				return fmt.Errorf("unknown command %q (known: info, bench, conform, run, verify, explain)", c.Args().First())
+				return fmt.Errorf("unknown command %q (known: info, bench, sweep, conform, run, verify, explain)", c.Args().First())
 			}
 			return fmt.Errorf("%s: unexpected argument %q", c.Name, c.Args().First())
 		}

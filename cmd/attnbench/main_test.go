@@ -78,7 +78,7 @@ func TestUsageErrors(t *testing.T) {
 		args  string
 		words []string
 	}{
-		{"frobnicate", []string{`"frobnicate"`, "info, bench"}},
+		{"frobnicate", []string{`"frobnicate"`, "info, bench, sweep"}},
 		{"-frobnicate", []string{"frobnicate"}},
 		{"info -frobnicate", []string{"frobnicate"}},
 		{"info extra", []string{`"extra"`}},
@@ -97,6 +97,20 @@ func TestUsageErrors(t *testing.T) {
 		{"bench -time fast", []string{"fast"}},
 		{"bench -json /nowhere/at/all.json", []string{"/nowhere/at"}},
 		{"bench stray", []string{`"stray"`}},
+		{"sweep -d 8,none", []string{"-d", `"none"`}},
+		{"sweep -l 0", []string{"-l", `"0"`}},
+		{"sweep -d 577", []string{"577", "1 to 576"}},
+		{"sweep -mode all", []string{`"all"`, "prefill, decode or both"}},
+		{"sweep -backend all", []string{"-backend", "one of"}},
+		{"sweep -backend cpu,reference", []string{"-backend", "one of"}},
+		{"sweep -threads 0", []string{"-threads is 0"}},
+		{"sweep -time 0s", []string{"-time is 0s"}},
+		{"sweep -plot a.gif", []string{`"a.gif"`, ".png or .svg"}},
+		{"sweep -plot=", []string{`""`, ".png or .svg"}},
+		{"sweep -plot /nowhere/a.png", []string{"-plot", "/nowhere"}},
+		{"sweep -json /nowhere/a.json", []string{"-json", "/nowhere"}},
+		{"sweep -backend cpu -d 576 -l 536870912 -mode decode", []string{"out of memory", "GB"}},
+		{"sweep stray", []string{`"stray"`}},
 		{"conform", []string{"DIR"}},
 		{"conform /nowhere", []string{"/nowhere"}},
 		{"conform " + dir, []string{"case.json"}},
@@ -125,9 +139,10 @@ func TestUnavailable(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for args, words := range map[string][]string{
-		"-help":         {"info", "bench", "conform", "run", "verify", "explain"},
+		"-help":         {"info", "bench", "sweep", "conform", "run", "verify", "explain"},
 		"--help":        {"explain"},
 		"bench -help":   {"-shape SPEC", "P1", "llama3-8b-decode", "hkv", "causal"},
+		"sweep -help":   {"8,16,21", "4096,8192", "-plot FILE", "cliff"},
 		"run -help":     {"bhsd", "-lse L.npy"},
 		"info -help":    {"-json"},
 		"conform -help": {"DIR..."},

@@ -41,13 +41,18 @@ func openOutput(path string) (*output, error) {
 
 // commit writes v as JSON, and the file is there.
 func (o *output) commit(stdout io.Writer, v any) error {
+	return o.commitBy(stdout, func(w io.Writer) error { return writeJSON(w, v) })
+}
+
+// commitBy is commit for what is not JSON.
+func (o *output) commitBy(stdout io.Writer, write func(io.Writer) error) error {
 	if o == nil {
 		return nil
 	}
 	if o.file == nil {
-		return writeJSON(stdout, v)
+		return write(stdout)
 	}
-	err := writeJSON(o.file, v)
+	err := write(o.file)
 	if o.temp && err == nil {
 		err = o.file.Chmod(0o644)
 	}

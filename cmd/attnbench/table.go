@@ -31,9 +31,7 @@ func (p *program) table(records []bench.Record, roofs []string) {
 		t.AppendRow(row(r))
 	}
 	p.printf("%s\n", t.Render())
-	for _, line := range roofs {
-		p.printf("roof: %s\n", line)
-	}
+	p.roofs(roofs)
 	p.remarks(records)
 }
 
@@ -59,7 +57,7 @@ func row(r bench.Record) table.Row {
 		rate, unit = r.GBs, "GB/s"
 	}
 	return table.Row{r.Workload, name, show(r.Median, ""), show(r.Min, "") + " – " + show(r.Max, ""), r.Reps,
-		show(rate, " "+unit), percent(r.RoofShare), quotient(r.ErrorQuotient), show(r.SpeedUp, "×")}
+		show(rate, " "+unit), share(r), quotient(r.ErrorQuotient), show(r.SpeedUp, "×")}
 }
 
 // remarks prints how much was verified, and every outcome but ok.
@@ -113,6 +111,14 @@ func show(v *float64, unit string) string {
 		return fmt.Sprintf("%.2f%s", x, unit)
 	}
 	return fmt.Sprintf("%.3f%s", *v, unit)
+}
+
+// share writes the share of the binding roof, and which one that is.
+func share(r bench.Record) string {
+	if r.RoofShare == nil {
+		return none
+	}
+	return percent(r.RoofShare) + " " + r.RoofKind
 }
 
 func percent(v *float64) string {

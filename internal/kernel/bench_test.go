@@ -25,7 +25,7 @@ func BenchmarkPanel(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("kernel=values/set=%s/d=%d", s.Name, dim), func(b *testing.B) {
 				for b.Loop() {
-					s.Values(out, state, scores, v, 0, keys, keys, dim)
+					s.Values(out, dim, state, scores, v, dim, keys, dim)
 				}
 				report(b)
 			})
@@ -51,18 +51,18 @@ func BenchmarkRows(b *testing.B) {
 				if half {
 					m, bytes = Rows{Uint16s: make([]uint16, count*width), Stride: width}, 2
 				}
-				queries, scores, factor := numbers(rows*width), numbers(rows*count), numbers(rows)
+				queries, scores := numbers(rows*width), numbers(rows*count)
 				name := fmt.Sprintf("set=%s/rows=%d/half=%v", s.Name, rows, half)
 				b.Run("kernel=dots/"+name, func(b *testing.B) {
 					b.SetBytes(int64(count * width * bytes))
 					for b.Loop() {
-						s.Dots(scores, count, queries, width, rows, m, width, count, Rows{})
+						s.Dots(scores, count, queries, width, rows, m, width, count)
 					}
 				})
 				b.Run("kernel=mix/"+name, func(b *testing.B) {
 					b.SetBytes(int64(count * width * bytes))
 					for b.Loop() {
-						s.Mix(queries, width, factor, scores, count, rows, m, width, count, Rows{})
+						s.Mix(queries, width, scores, count, rows, m, width, count)
 					}
 				})
 			}

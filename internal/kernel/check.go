@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Check computes small examples with every kernel of the set and compares them
@@ -60,6 +61,13 @@ func (c *checker) panel() {
 
 	want[3*n+2], want[5*n] = negativeInf, -200
 	got = wide(want)
+	low, high := make([]int32, s.Lanes), make([]int32, s.Lanes)
+	for lane := range s.Lanes {
+		low[lane], high[lane] = int32(lane%n/5), int32(checkKeys-lane%n/6)
+	}
+	portable.Fence(want, 0, checkKeys, low, high)
+	s.Fence(got, 0, checkKeys, low, high)
+	c.compare("fence", wide(want), got)
 	top := numbers(n)
 	top[4] = negativeInf
 	topGot := wide(top)
@@ -76,47 +84,55 @@ func (c *checker) panel() {
 	if holes != holesGot || odd != oddGot {
 		c.fail("flags")
 	}
-	values, out := numbers(checkKeys*checkKeys), numbers(checkKeys*n)
-	packed, packedGot := make([]float32, len(values)), make([]float32, len(values))
-	portable.Pack(packed, values, checkKeys, checkKeys, checkKeys)
-	s.Pack(packedGot, values, checkKeys, checkKeys, checkKeys)
-	c.compare("pack", packed, packedGot)
-	values = packed
 	turned, turnedGot := make([]float32, 19*9), make([]float32, 19*9)
 	portable.Transpose(turned, 9, queries, 10, 9, 19-9, 0.5)
 	s.Transpose(turnedGot, 9, queries, 10, 9, 19-9, 0.5)
 	c.compare("transpose", turned, turnedGot)
-	outGot := wide(out)
-	portable.Values(out, state[0], want, values, 1, checkKeys-2, checkKeys, checkKeys)
-	s.Values(outGot, state[2], got, values, 1, checkKeys-2, checkKeys, checkKeys)
-	c.compare("values", wide(out), outGot)
+	const columns = 16 * 9 // 4 + 4 + 1 vectors of 16
+	values, factor := numbers(checkKeys*columns), wide(numbers(n))
+	out, outGot := make([]float32, n*columns), make([]float32, s.Lanes*columns)
+	portable.Values(out, columns, factor, want, values, columns, checkKeys, columns)
+	s.Values(outGot, columns, factor, got, values, columns, checkKeys, columns)
+	for lane := 0; lane < s.Lanes; lane += n {
+		c.compare("values", out, outGot[lane*columns:][:len(out)])
+	}
 }
 
 func (c *checker) rows() {
 	s := c.set
-	const rows, count, width = 7, 7, 16 * 9 // 4 + 2 + 1 rows; 4 + 3 keys; 8 + 1 vectors of 16
+	const rows, count, width = 7, 7, 16 * 10 // 4 + 2 + 1 rows; 4 + 3 keys
+	const dim = width - 5
 	halves := make([]uint16, count*width)
 	for i, x := range numbers(len(halves)) {
 		halves[i] = uint16(math.Float32bits(x) >> 16) // as binary16 it is some other finite number
 	}
-	for _, from := range []Rows{{Float32s: numbers(count * width)}, {Uint16s: halves}, {Uint16s: halves, Brain: true}} {
+	blocks := make([]byte, count*width/Block*BlockBytes)
+	for i := range blocks {
+		blocks[i] = byte(halves[i%len(halves)]) &^ 0x40 // no scale is Inf or NaN
+	}
+	for _, from := range []Rows{{Float32s: numbers(count * width)}, {Uint16s: halves}, {Uint16s: halves, Brain: true}, {Blocks: blocks}} {
 		from.Stride = width
 		queries, weights := numbers(rows*width), numbers(rows*count)
 		want, got := make([]float32, rows*count), make([]float32, rows*count)
-		portable.Dots(want, count, queries, width, rows, from, width, count, from)
-		s.Dots(got, count, queries, width, rows, from, width, count, from)
+		for r := range rows {
+			clear(queries[r*width+dim : (r+1)*width])
+		}
+		portable.Dots(want, count, queries, width, rows, from, dim, count)
+		s.Dots(got, count, queries, width, rows, from, dim, count)
 		c.compare("dots", want, got)
 		out, outGot := numbers(rows*width), numbers(rows*width)
-		portable.Mix(out, width, weights, weights, count, rows, from, width, count, from)
-		s.Mix(outGot, width, weights, weights, count, rows, from, width, count, from)
+		portable.Mix(out, width, weights, count, rows, from, width, count)
+		s.Mix(outGot, width, weights, count, rows, from, width, count)
 		c.compare("mix", out, outGot)
-		if from.Uint16s != nil {
-			out, outGot := make([]float32, 61), make([]float32, 61)
-			portable.Widen(out, halves[:61], from.Brain)
-			s.Widen(outGot, halves[:61], from.Brain)
-			c.compare("widen", out, outGot)
+		line, lineGot := make([]float32, 61), make([]float32, 61)
+		portable.Widen(line, from, 1)
+		s.Widen(lineGot, from, 1)
+		c.compare("widen", line, lineGot)
+		if from.Blocks == nil && s.Finite(from, count, width) != portable.Finite(from, count, width) {
+			c.fail("finite")
 		}
 	}
+	c.scores(numbers(64), numbers(64))
 	want, got := numbers(64), numbers(64)
 	want[7], got[7] = negativeInf, negativeInf
 	state := []float32{0.25, 0, 0}
@@ -125,6 +141,36 @@ func (c *checker) rows() {
 	s.WeighRow(got, stateGot[:1], stateGot[1:2], stateGot[2:])
 	c.compare("weights of a row", want, got)
 	c.compare("state of a row", state, stateGot)
+}
+
+// scores checks what follows products, on two copies of the same scores.
+func (c *checker) scores(want, got []float32) {
+	keep := make([]bool, len(want))
+	for i := range keep {
+		keep[i] = i%3 > 0
+	}
+	bias, biasGot := make([]float32, len(want)), make([]float32, len(want))
+	portable.Expand(bias, keep)
+	c.set.Expand(biasGot, keep)
+	c.compare("expand", bias, biasGot)
+	portable.Softcap(want, 0.75)
+	c.set.Softcap(got, 0.75)
+	c.compare("softcap", want, got)
+	factor := []float32{0.5, 3}
+	portable.Scale(want, 32, factor, 32)
+	c.set.Scale(got, 32, factor, 32)
+	c.compare("scale", want, got)
+	portable.AddBias(want, bias)
+	c.set.AddBias(got, bias)
+	c.compare("bias", want, got)
+	for _, brain := range []bool{false, true} {
+		half, halfGot := make([]uint16, len(want)), make([]uint16, len(want))
+		portable.Narrow(half, want, brain)
+		c.set.Narrow(halfGot, want, brain)
+		if !slices.Equal(half, halfGot) {
+			c.fail("narrow")
+		}
+	}
 }
 
 // compare allows rounding: sums have 300 terms of size 1 at most. Signs of zeros count.

@@ -32,14 +32,15 @@ func TestNothingOutsideIsRead(t *testing.T) {
 		for _, n := range []int{1, 2, 3, 5, 8, 13} {
 			for _, dim := range []int{1, 3, 4, 7, 8, 17, 24} {
 				q, k := fence[float32](t, dim*s.Lanes), fence[float32](t, n*dim)
-				scores, out := fence[float32](t, n*s.Lanes), fence[float32](t, dim*s.Lanes)
-				packed, state := fence[float32](t, n*dim), fence[float32](t, s.Lanes)
+				scores, state := fence[float32](t, n*s.Lanes), fence[float32](t, s.Lanes)
+				values, out := fence[float32](t, n*dim*s.Width), fence[float32](t, s.Lanes*dim*s.Width)
 				turned := fence[float32](t, n*dim)
+				low := fence[int32](t, s.Lanes)
 				for side := range 2 {
 					s.Scores(scores[side], q[side], k[side], dim, dim, n)
-					s.Pack(packed[side], k[side], dim, n, dim)
+					s.Fence(scores[side], 0, n, low[side], low[side])
 					s.Weigh(scores[side], n, n/2, state[side], make([]float32, s.Lanes), make([]float32, s.Lanes))
-					s.Values(out[side], state[side], scores[side], packed[side], 0, n, n, dim)
+					s.Values(out[side], dim*s.Width, state[side], scores[side], values[side], dim*s.Width, n, dim*s.Width)
 					s.Transpose(turned[side], n, k[side], dim, n, dim, 1)
 				}
 			}
@@ -51,12 +52,22 @@ func TestNothingOutsideIsRead(t *testing.T) {
 				for side := range 2 {
 					for _, m := range []Rows{{Float32s: long[side]}, {Uint16s: short[side]}, {Uint16s: short[side], Brain: true}} {
 						m.Stride = width
-						s.Dots(scores[side], n, q[side], width, rows, m, width, n, m)
-						s.Mix(q[side], width, factor[side], scores[side], n, rows, m, width, n, m)
-						if m.Uint16s != nil {
-							s.Widen(long[side], m.Uint16s, m.Brain)
-						}
+						s.Dots(scores[side], n, q[side], width, rows, m, width, n)
+						s.Scale(q[side], width, factor[side], width)
+						s.Mix(q[side], width, scores[side], n, rows, m, width, n)
+						s.Finite(m, n, width)
+						s.Widen(long[side][:width], m, n-1)
 					}
+					blocks, wide := fence[byte](t, n*3*BlockBytes), fence[float32](t, rows*3*Block)
+					m := Rows{Blocks: blocks[side], Stride: 3 * Block}
+					s.Dots(scores[side], n, wide[side], 3*Block, rows, m, 3*Block, n)
+					s.Mix(wide[side], 3*Block, scores[side], n, rows, m, 3*Block, n)
+					s.Widen(wide[side][:2*Block+n], m, n-1)
+					s.Narrow(short[side], long[side], false)
+					s.Narrow(short[side], long[side], true)
+					s.Softcap(line[side], 3)
+					s.AddBias(line[side], line[side])
+					s.Expand(scores[side], make([]bool, rows*n))
 					s.WeighRow(line[side], factor[side][:1], make([]float32, 1), make([]float32, 1))
 				}
 			}

@@ -1,28 +1,32 @@
 package kernel
 
-import "fmt"
-
 // Set is one implementation of the kernels. Sets are immutable; all methods may
 // be called concurrently on different memory.
 type Set struct {
 	Name  string // go, avx2, avx512
 	Lanes int    // rows of a panel
-	Width int    // row kernels take dims and columns in multiples of it
+	Width int    // row kernels take columns in multiples of it
+	Rows  int    // row kernels compute as many rows at once, and read K and V again for more
 
 	scores   func(scores, queries, keys []float32, ld, dim int, g groups)
-	values   func(out, factor, weights, values []float32, first, keys, rows int, g groups)
+	values   func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int)
 	weigh    func(scores []float32, keys, fine int, top, factor, total []float32) (holes, odd uint32)
 	weighRow func(scores []float32, top, factor, total []float32) (holes, odd uint32)
-	pack     func(dst, src []float32, ld, rows int, g groups)
 	// transpose is nil, or transposes blocks side by side in 8 rows, 8 columns each.
 	transpose func(dst []float32, ldd int, src []float32, lds int, scale float32, blocks int)
-	widen     func(dst []float32, src []uint16, brain bool)
-	dots      func(rows int, scores []float32, lds int, queries []float32, ldq int, keys Rows, dim, count int, next Rows)
-	mix       func(rows int, out []float32, ldo int, factor, weights []float32, ldw int, values Rows, width, count int, next Rows)
+	scale     func(rows []float32, ld int, factor []float32, width int)
+	fence     func(scores []float32, first, keys int, low, high []int32)
+	bias      func(scores, bias []float32)
+	expand    func(bias []float32, keep []bool)
+	softcap   func(scores []float32, softcap float32)
+	widen     func(dst []float32, row Rows)
+	narrow    func(dst []uint16, src []float32, brain bool)
+	largest   func(rows Rows, width, count int) uint32
+	dots      func(rows int, scores []float32, lds int, queries []float32, ldq int, keys Rows, dim, count int)
+	mix       func(rows int, out []float32, ldo int, weights []float32, ldw int, values Rows, width, count int)
 }
 
-// groups is how a number of keys or columns falls into groups that are computed
-// side by side.
+// groups is how a number of keys falls into groups that are computed side by side.
 type groups struct{ sixes, fours, ones int }
 
 func groupsOf(n int) groups {
@@ -32,43 +36,6 @@ func groupsOf(n int) groups {
 		}
 	}
 	return groups{ones: n} // 2 and 3
-}
-
-// each calls visit for the groups in order, with the first index and the size.
-func (g groups) each(visit func(first, size int)) {
-	first := 0
-	for _, part := range []struct{ count, size int }{{g.sixes, 6}, {g.fours, 4}, {g.ones, 1}} {
-		for range part.count {
-			visit(first, part.size)
-			first += part.size
-		}
-	}
-}
-
-// Rows is rows of numbers: row j starts at element j·Stride of the one slice
-// that is not nil. Uint16s holds binary16, or bfloat16 if Brain is set.
-type Rows struct {
-	Float32s []float32
-	Uint16s  []uint16
-	Brain    bool
-	Stride   int
-}
-
-// From returns the rows without the first n.
-func (r Rows) From(n int) Rows {
-	if r.Float32s != nil {
-		r.Float32s = r.Float32s[n*r.Stride:]
-	} else {
-		r.Uint16s = r.Uint16s[n*r.Stride:]
-	}
-	return r
-}
-
-// check panics unless rows rows of width numbers lie inside.
-func (r Rows) check(rows, width int) {
-	if have, need := max(len(r.Float32s), len(r.Uint16s)), span(rows, r.Stride, width); have < need {
-		panic(fmt.Sprintf("kernel: index out of range: %d numbers, %d needed", have, need))
-	}
 }
 
 // span is the numbers from the first of rows rows to the last.
@@ -92,23 +59,23 @@ func (s *Set) Scores(scores, queries, keys []float32, ld, dim, n int) {
 	s.scores(scores, queries, keys, ld, dim, groupsOf(n))
 }
 
-// Values adds weighted values to a panel of outputs:
+// Values adds weighted values to the rows of a panel:
 //
-//	out[c][lane] = out[c][lane]·factor[lane] + Σ_j weights[j][lane]·values[first+j][c]      j < keys, c < width
+//	out[lane·ldo+c] = out[lane·ldo+c]·factor[lane] + Σ_j weights[j][lane]·values[j·ldv+c]      j < keys, c < width
 //
-// with values as Pack left rows of them. No keys scale the outputs.
-func (s *Set) Values(out, factor, weights, values []float32, first, keys, rows, width int) {
+// width is a multiple of Width. No keys scale the outputs.
+func (s *Set) Values(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int) {
 	if width == 0 {
 		return
 	}
-	if first < 0 || first+keys > rows {
-		panic("kernel: keys out of range of the packed rows")
+	if width%s.Width != 0 {
+		panic("kernel: columns must come in whole vectors")
 	}
-	_, _ = out[width*s.Lanes-1], factor[s.Lanes-1]
+	_, _ = out[span(s.Lanes, ldo, width)-1], factor[s.Lanes-1]
 	if keys > 0 {
-		_, _ = weights[keys*s.Lanes-1], values[rows*width-1]
+		_, _ = weights[keys*s.Lanes-1], values[span(keys, ldv, width)-1]
 	}
-	s.values(out, factor, weights, values, first, keys, rows, groupsOf(width))
+	s.values(out, ldo, factor, weights, values, ldv, keys, width)
 }
 
 // Weigh turns the scores [key][lane] of a panel into weights under the running
@@ -119,7 +86,8 @@ func (s *Set) Values(out, factor, weights, values []float32, first, keys, rows, 
 //	total[lane]  = Σ_j weights[j][lane]
 //	factor[lane] = exp(top[lane] − top'[lane])
 //
-// An exponential is at most 1.2 ulp off; below e⁻⁸⁷ it is 0. A score of −Inf is a
+// An exponential eˣ is at most 1.2 + |x|/4 ulp off (the assembly takes 2 to the power of
+// x·log2 e, a product with a constant of 24 bits); below e⁻⁸⁷ it is 0. A score of −Inf is a
 // masked key: its weight is −0, which no other score has, and holes is true. odd
 // is true when a total is NaN, as one is for NaN and for +Inf scores; NaN scores
 // do not raise top.
@@ -139,79 +107,82 @@ func (s *Set) Weigh(scores []float32, keys, fine int, top, factor, total []float
 // multiple of Width; top, factor and total are single numbers.
 func (s *Set) WeighRow(scores []float32, top, factor, total []float32) (holes, odd bool) {
 	_, _, _ = top[0], factor[0], total[0]
-	if len(scores)%s.Width != 0 {
-		panic("kernel: scores must come in whole vectors")
-	}
+	s.whole(len(scores))
 	h, o := s.weighRow(scores, top, factor, total)
 	return h != 0, o != 0
 }
 
-// Widen converts binary16, or bfloat16 numbers if brain is set, exactly.
-func (s *Set) Widen(dst []float32, src []uint16, brain bool) {
-	dst = dst[:len(src)]
-	whole := len(src) / s.Width * s.Width
-	if whole > 0 {
-		s.widen(dst[:whole], src[:whole], brain)
+// Fence masks the scores [key][lane] of keys from first on outside [low, high):
+//
+//	scores[j][lane] = −Inf where first+j < low[lane] or first+j ≥ high[lane]      j < keys
+func (s *Set) Fence(scores []float32, first, keys int, low, high []int32) {
+	if keys <= 0 {
+		return
 	}
-	if whole < len(src) {
-		widenGo(dst[whole:], src[whole:], brain)
-	}
+	_, _, _ = scores[keys*s.Lanes-1], low[s.Lanes-1], high[s.Lanes-1]
+	s.fence(scores, first, keys, low, high)
 }
 
 // Dots computes the products of rows of queries with keys:
 //
 //	scores[r·lds+j] = Σ_d queries[r·ldq+d]·keys[j][d]      r < rows, j < count, d < dim
 //
-// dim is a multiple of Width. What is read next, if anything, is asked of the memory
-// meanwhile.
-func (s *Set) Dots(scores []float32, lds int, queries []float32, ldq, rows int, keys Rows, dim, count int, next Rows) {
+// Whole vectors, or blocks, are read also where dim is none: what there is of keys
+// beyond it has no effect, queries must be 0.
+func (s *Set) Dots(scores []float32, lds int, queries []float32, ldq, rows int, keys Rows, dim, count int) {
 	if rows == 0 || count == 0 {
 		return
 	}
-	_, _ = scores[span(rows, lds, count)-1], queries[span(rows, ldq, dim)-1]
-	keys.check(count, dim)
+	padded := roundUp(dim, keys.group(s.Width))
+	_, _ = scores[span(rows, lds, count)-1], queries[span(rows, ldq, padded)-1]
+	keys.check(count, padded)
 	for r := 0; r < rows; {
-		n := rowsAtOnce(rows - r)
-		s.dots(n, scores[r*lds:], lds, queries[r*ldq:], ldq, keys, dim, count, next)
+		n := s.rowsAtOnce(rows - r)
+		s.dots(n, scores[r*lds:], lds, queries[r*ldq:], ldq, keys, dim, count)
 		r += n
-		next = Rows{}
 	}
 }
+
+func roundUp(n, by int) int { return (n + by - 1) / by * by }
 
 // Mix adds weighted values to rows of outputs:
 //
-//	out[r·ldo+c] = out[r·ldo+c]·factor[r] + Σ_j weights[r·ldw+j]·values[j][c]      r < rows, j < count, c < width
+//	out[r·ldo+c] += Σ_j weights[r·ldw+j]·values[j][c]      r < rows, j < count, c < width
 //
-// width is a multiple of Width; next is as in Dots.
-func (s *Set) Mix(out []float32, ldo int, factor, weights []float32, ldw, rows int, values Rows, width, count int, next Rows) {
-	if rows == 0 || count == 0 || width == 0 {
+// width is a multiple of Width, and of Block for blocks.
+func (s *Set) Mix(out []float32, ldo int, weights []float32, ldw, rows int, values Rows, width, count int) {
+	if rows == 0 || width == 0 || count == 0 {
 		return
 	}
-	_, _, _ = out[span(rows, ldo, width)-1], factor[rows-1], weights[span(rows, ldw, count)-1]
+	_, _ = out[span(rows, ldo, width)-1], weights[span(rows, ldw, count)-1]
 	values.check(count, width)
 	for r := 0; r < rows; {
-		n := rowsAtOnce(rows - r)
-		s.mix(n, out[r*ldo:], ldo, factor[r:], weights[r*ldw:], ldw, values, width, count, next)
+		n := s.rowsAtOnce(rows - r)
+		s.mix(n, out[r*ldo:], ldo, weights[r*ldw:], ldw, values, width, count)
 		r += n
-		next = Rows{}
 	}
 }
 
-func rowsAtOnce(left int) int {
-	if left >= 4 {
-		return 4
+// rowsAtOnce returns 1, 2 or 4.
+func (s *Set) rowsAtOnce(left int) int {
+	n := s.Rows
+	for n > left {
+		n /= 2
 	}
-	return min(left, 2)
+	return n
 }
 
-// Pack copies rows of values, which start ld apart, for Values: groups of
-// columns one after another, each with the numbers of a row together.
-func (s *Set) Pack(dst, src []float32, ld, rows, width int) {
-	if rows == 0 || width == 0 {
+// Scale multiplies rows with a number each:
+//
+//	rows[r·ld+c] *= factor[r]      r < len(factor), c < width
+//
+// width is a multiple of Width.
+func (s *Set) Scale(rows []float32, ld int, factor []float32, width int) {
+	if len(factor) == 0 || !s.whole(width) {
 		return
 	}
-	_, _ = dst[rows*width-1], src[span(rows, ld, width)-1]
-	s.pack(dst, src, ld, rows, groupsOf(width))
+	_ = rows[span(len(factor), ld, width)-1]
+	s.scale(rows, ld, factor, width)
 }
 
 // Transpose exchanges rows and columns:

@@ -4,11 +4,6 @@
 
 package kernel
 
-// packAVX2 is packGo.
-//
-//go:noescape
-func packAVX2(dst *float32, src *float32, ld int, rows int, sixes int, fours int, ones int)
-
 // transposeAVX2 is transposeGo; the next block lies nextdst and nextsrc numbers further.
 //
 //go:noescape
@@ -19,10 +14,10 @@ func transposeAVX2(dst *float32, ldd int, src *float32, lds int, scale float32, 
 //go:noescape
 func scoresAVX2(scores *float32, queries *float32, keys *float32, ld int, dim int, sixes int, fours int, ones int)
 
-// valuesAVX2 is valuesGo for this width.
+// valuesAVX2 is valuesGo for this width; vectors counts groups of 8 columns.
 //
 //go:noescape
-func valuesAVX2(out *float32, factor *float32, weights *float32, values *float32, first int, keys int, rows int, sixes int, fours int, ones int)
+func valuesAVX2(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int)
 
 // weighAVX2 is weighGo for this width.
 //
@@ -34,115 +29,200 @@ func weighAVX2(scores *float32, keys int, fine int, top *float32, factor *float3
 //go:noescape
 func weighRowAVX2(scores *float32, vectors int, top *float32, factor *float32, total *float32) (holes uint32, odd uint32)
 
-// dotsF32x1AVX2 is dotsGo for 1 rows; vectors counts groups of 8 dims.
+// fenceAVX2 is fenceGo for this width.
 //
 //go:noescape
-func dotsF32x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func fenceAVX2(scores *float32, first int, keys int, low *int32, high *int32)
 
-// mixF32x1AVX2 is mixGo for 1 rows; vectors counts groups of 8 columns.
+// scaleAVX2 is scaleGo for rows of groups of 8 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF32x1AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func scaleAVX2(rows *float32, ld int, factor *float32, vectors int, count int)
 
-// dotsF32x2AVX2 is dotsGo for 2 rows; vectors counts groups of 8 dims.
+// biasAVX2 is biasGo for groups of 8 scores.
 //
 //go:noescape
-func dotsF32x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func biasAVX2(scores *float32, bias *float32, vectors int)
 
-// mixF32x2AVX2 is mixGo for 2 rows; vectors counts groups of 8 columns.
+// expandAVX2 is expandGo for groups of 8 keys.
 //
 //go:noescape
-func mixF32x2AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func expandAVX2(bias *float32, keep *bool, vectors int)
 
-// dotsF32x4AVX2 is dotsGo for 4 rows; vectors counts groups of 8 dims.
+// softcapAVX2 is softcapGo for groups of 8 scores.
 //
 //go:noescape
-func dotsF32x4AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func softcapAVX2(scores *float32, vectors int, softcap float32)
 
-// mixF32x4AVX2 is mixGo for 4 rows; vectors counts groups of 8 columns.
+// largestF32AVX2 is largestGo for rows of groups of 8 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF32x4AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestF32AVX2(rows *byte, ld int, vectors int, count int) uint32
+
+// dotsF32x2AVX2 is dotsGo for 2 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF32x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF32x2AVX2 adds what mixGo does for 2 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF32x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsF32x1AVX2 is dotsGo for 1 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF32x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF32x1AVX2 adds what mixGo does for 1 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF32x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
 // widenF16AVX2 widens groups of 8 numbers.
 //
 //go:noescape
-func widenF16AVX2(dst *float32, src *uint16, vectors int)
+func widenF16AVX2(dst *float32, src *byte, count int)
 
-// dotsF16x1AVX2 is dotsGo for 1 rows; vectors counts groups of 8 dims.
+// narrowF16AVX2 rounds groups of 8 numbers.
 //
 //go:noescape
-func dotsF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func narrowF16AVX2(dst *uint16, src *float32, vectors int)
 
-// mixF16x1AVX2 is mixGo for 1 rows; vectors counts groups of 8 columns.
+// largestF16AVX2 is largestGo for rows of groups of 8 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF16x1AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestF16AVX2(rows *byte, ld int, vectors int, count int) uint32
 
-// dotsF16x2AVX2 is dotsGo for 2 rows; vectors counts groups of 8 dims.
+// dotsF16x2AVX2 is dotsGo for 2 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixF16x2AVX2 is mixGo for 2 rows; vectors counts groups of 8 columns.
+// mixF16x2AVX2 adds what mixGo does for 2 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixF16x2AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixF16x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
-// dotsF16x4AVX2 is dotsGo for 4 rows; vectors counts groups of 8 dims.
+// dotsF16x1AVX2 is dotsGo for 1 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsF16x4AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixF16x4AVX2 is mixGo for 4 rows; vectors counts groups of 8 columns.
+// mixF16x1AVX2 adds what mixGo does for 1 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixF16x4AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixF16x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
 // widenBF16AVX2 widens groups of 8 numbers.
 //
 //go:noescape
-func widenBF16AVX2(dst *float32, src *uint16, vectors int)
+func widenBF16AVX2(dst *float32, src *byte, count int)
 
-// dotsBF16x1AVX2 is dotsGo for 1 rows; vectors counts groups of 8 dims.
+// narrowBF16AVX2 rounds groups of 8 numbers.
 //
 //go:noescape
-func dotsBF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func narrowBF16AVX2(dst *uint16, src *float32, vectors int)
 
-// mixBF16x1AVX2 is mixGo for 1 rows; vectors counts groups of 8 columns.
+// largestBF16AVX2 is largestGo for rows of groups of 8 numbers, ld bytes apart.
 //
 //go:noescape
-func mixBF16x1AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestBF16AVX2(rows *byte, ld int, vectors int, count int) uint32
 
-// dotsBF16x2AVX2 is dotsGo for 2 rows; vectors counts groups of 8 dims.
+// dotsBF16x2AVX2 is dotsGo for 2 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsBF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsBF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixBF16x2AVX2 is mixGo for 2 rows; vectors counts groups of 8 columns.
+// mixBF16x2AVX2 adds what mixGo does for 2 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixBF16x2AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixBF16x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
-// dotsBF16x4AVX2 is dotsGo for 4 rows; vectors counts groups of 8 dims.
+// dotsBF16x1AVX2 is dotsGo for 1 rows, groups of 8 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsBF16x4AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsBF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixBF16x4AVX2 is mixGo for 4 rows; vectors counts groups of 8 columns.
+// mixBF16x1AVX2 adds what mixGo does for 1 rows and groups of 8 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixBF16x4AVX2(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixBF16x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// widenQ8AVX2 widens groups of 32 numbers.
+//
+//go:noescape
+func widenQ8AVX2(dst *float32, src *byte, count int)
+
+// dotsQ8x2AVX2 is dotsGo for 2 rows, groups of 32 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsQ8x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixQ8x2AVX2 adds what mixGo does for 2 rows and groups of 32 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixQ8x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsQ8x1AVX2 is dotsGo for 1 rows, groups of 32 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsQ8x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixQ8x1AVX2 adds what mixGo does for 1 rows and groups of 32 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixQ8x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
 // scoresAVX512 is scoresGo for this width.
 //
 //go:noescape
 func scoresAVX512(scores *float32, queries *float32, keys *float32, ld int, dim int, sixes int, fours int, ones int)
 
-// valuesAVX512 is valuesGo for this width.
+// valuesAVX512 is valuesGo for this width; vectors counts groups of 16 columns.
 //
 //go:noescape
-func valuesAVX512(out *float32, factor *float32, weights *float32, values *float32, first int, keys int, rows int, sixes int, fours int, ones int)
+func valuesAVX512(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int)
 
 // weighAVX512 is weighGo for this width.
 //
@@ -154,102 +234,247 @@ func weighAVX512(scores *float32, keys int, fine int, top *float32, factor *floa
 //go:noescape
 func weighRowAVX512(scores *float32, vectors int, top *float32, factor *float32, total *float32) (holes uint32, odd uint32)
 
-// dotsF32x1AVX512 is dotsGo for 1 rows; vectors counts groups of 16 dims.
+// fenceAVX512 is fenceGo for this width.
 //
 //go:noescape
-func dotsF32x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func fenceAVX512(scores *float32, first int, keys int, low *int32, high *int32)
 
-// mixF32x1AVX512 is mixGo for 1 rows; vectors counts groups of 16 columns.
+// scaleAVX512 is scaleGo for rows of groups of 16 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF32x1AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func scaleAVX512(rows *float32, ld int, factor *float32, vectors int, count int)
 
-// dotsF32x2AVX512 is dotsGo for 2 rows; vectors counts groups of 16 dims.
+// biasAVX512 is biasGo for groups of 16 scores.
 //
 //go:noescape
-func dotsF32x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func biasAVX512(scores *float32, bias *float32, vectors int)
 
-// mixF32x2AVX512 is mixGo for 2 rows; vectors counts groups of 16 columns.
+// expandAVX512 is expandGo for groups of 16 keys.
 //
 //go:noescape
-func mixF32x2AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func expandAVX512(bias *float32, keep *bool, vectors int)
 
-// dotsF32x4AVX512 is dotsGo for 4 rows; vectors counts groups of 16 dims.
+// softcapAVX512 is softcapGo for groups of 16 scores.
 //
 //go:noescape
-func dotsF32x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func softcapAVX512(scores *float32, vectors int, softcap float32)
 
-// mixF32x4AVX512 is mixGo for 4 rows; vectors counts groups of 16 columns.
+// largestF32AVX512 is largestGo for rows of groups of 16 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF32x4AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestF32AVX512(rows *byte, ld int, vectors int, count int) uint32
+
+// dotsF32x4AVX512 is dotsGo for 4 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF32x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF32x4AVX512 adds what mixGo does for 4 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF32x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsF32x2AVX512 is dotsGo for 2 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF32x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF32x2AVX512 adds what mixGo does for 2 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF32x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsF32x1AVX512 is dotsGo for 1 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF32x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF32x1AVX512 adds what mixGo does for 1 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF32x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
 // widenF16AVX512 widens groups of 16 numbers.
 //
 //go:noescape
-func widenF16AVX512(dst *float32, src *uint16, vectors int)
+func widenF16AVX512(dst *float32, src *byte, count int)
 
-// dotsF16x1AVX512 is dotsGo for 1 rows; vectors counts groups of 16 dims.
+// narrowF16AVX512 rounds groups of 16 numbers.
 //
 //go:noescape
-func dotsF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func narrowF16AVX512(dst *uint16, src *float32, vectors int)
 
-// mixF16x1AVX512 is mixGo for 1 rows; vectors counts groups of 16 columns.
+// largestF16AVX512 is largestGo for rows of groups of 16 numbers, ld bytes apart.
 //
 //go:noescape
-func mixF16x1AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestF16AVX512(rows *byte, ld int, vectors int, count int) uint32
 
-// dotsF16x2AVX512 is dotsGo for 2 rows; vectors counts groups of 16 dims.
+// dotsF16x4AVX512 is dotsGo for 4 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixF16x2AVX512 is mixGo for 2 rows; vectors counts groups of 16 columns.
+// mixF16x4AVX512 adds what mixGo does for 4 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixF16x2AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixF16x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
-// dotsF16x4AVX512 is dotsGo for 4 rows; vectors counts groups of 16 dims.
+// dotsF16x2AVX512 is dotsGo for 2 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixF16x4AVX512 is mixGo for 4 rows; vectors counts groups of 16 columns.
+// mixF16x2AVX512 adds what mixGo does for 2 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixF16x4AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixF16x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsF16x1AVX512 is dotsGo for 1 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixF16x1AVX512 adds what mixGo does for 1 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixF16x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
 // widenBF16AVX512 widens groups of 16 numbers.
 //
 //go:noescape
-func widenBF16AVX512(dst *float32, src *uint16, vectors int)
+func widenBF16AVX512(dst *float32, src *byte, count int)
 
-// dotsBF16x1AVX512 is dotsGo for 1 rows; vectors counts groups of 16 dims.
+// narrowBF16AVX512 rounds groups of 16 numbers.
 //
 //go:noescape
-func dotsBF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func narrowBF16AVX512(dst *uint16, src *float32, vectors int)
 
-// mixBF16x1AVX512 is mixGo for 1 rows; vectors counts groups of 16 columns.
+// largestBF16AVX512 is largestGo for rows of groups of 16 numbers, ld bytes apart.
 //
 //go:noescape
-func mixBF16x1AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func largestBF16AVX512(rows *byte, ld int, vectors int, count int) uint32
 
-// dotsBF16x2AVX512 is dotsGo for 2 rows; vectors counts groups of 16 dims.
+// dotsBF16x4AVX512 is dotsGo for 4 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsBF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsBF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixBF16x2AVX512 is mixGo for 2 rows; vectors counts groups of 16 columns.
+// mixBF16x4AVX512 adds what mixGo does for 4 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixBF16x2AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixBF16x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 
-// dotsBF16x4AVX512 is dotsGo for 4 rows; vectors counts groups of 16 dims.
+// dotsBF16x2AVX512 is dotsGo for 2 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
 //
 //go:noescape
-func dotsBF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, vectors int, count int, next *byte)
+func dotsBF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
 
-// mixBF16x4AVX512 is mixGo for 4 rows; vectors counts groups of 16 columns.
+// mixBF16x2AVX512 adds what mixGo does for 2 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
 //
 //go:noescape
-func mixBF16x4AVX512(out *float32, ldo int, factor *float32, weights *float32, ldw int, values *byte, ldv int, vectors int, count int, next *byte)
+func mixBF16x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsBF16x1AVX512 is dotsGo for 1 rows, groups of 16 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsBF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixBF16x1AVX512 adds what mixGo does for 1 rows and groups of 16 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixBF16x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// widenQ8AVX512 widens groups of 32 numbers.
+//
+//go:noescape
+func widenQ8AVX512(dst *float32, src *byte, count int)
+
+// dotsQ8x4AVX512 is dotsGo for 4 rows, groups of 32 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsQ8x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixQ8x4AVX512 adds what mixGo does for 4 rows and groups of 32 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixQ8x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsQ8x2AVX512 is dotsGo for 2 rows, groups of 32 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsQ8x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixQ8x2AVX512 adds what mixGo does for 2 rows and groups of 32 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixQ8x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
+
+// dotsQ8x1AVX512 is dotsGo for 1 rows, groups of 32 dims and
+// tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four
+// streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are
+// those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.
+//
+//go:noescape
+func dotsQ8x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
+
+// mixQ8x1AVX512 adds what mixGo does for 1 rows and groups of 32 columns: 4·count values in four
+// streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie
+// ldo and ldw bytes apart.
+//
+//go:noescape
+func mixQ8x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)

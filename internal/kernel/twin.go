@@ -4,8 +4,9 @@ import "math"
 
 // portable is the set in plain Go, with panels as wide as those of AVX2.
 var portable = Set{
-	Name: "go", Lanes: goLanes, Width: 8,
-	scores: scoresGo, values: valuesGo, weigh: weighGo, weighRow: weighRowGo, pack: packGo, widen: widenGo, dots: dotsGo, mix: mixGo,
+	Name: "go", Lanes: goLanes, Width: 8, Rows: 4,
+	scores: scoresGo, values: valuesGo, weigh: weighGo, weighRow: weighRowGo, scale: scaleGo, fence: fenceGo, bias: biasGo, expand: expandGo, softcap: softcapGo,
+	narrow: narrowGo, largest: largestGo, widen: widenGo, dots: dotsGo, mix: mixGo,
 }
 
 const goLanes = 16
@@ -49,49 +50,21 @@ func scorePair(queries, keyA, keyB []float32) (quad, quad) {
 	return quad{a0, a1, a2, a3}, quad{b0, b1, b2, b3}
 }
 
-// valuesGo is Set.Values: four lanes of two columns at a time.
-func valuesGo(out, factor, weights, values []float32, from, keys, rows int, g groups) {
-	g.each(func(first, size int) {
-		packed := values[first*rows+from*size:][:size*keys]
-		for c := 0; c < size; c += 2 {
-			for lane := 0; lane < goLanes; lane += 4 {
-				f := (*quad)(factor[lane:])
-				a, b := valuePair(weights, packed, lane, c, size, keys)
-				addTo((*quad)(out[(first+c)*goLanes+lane:]), f, a)
-				if c+1 < size {
-					addTo((*quad)(out[(first+c+1)*goLanes+lane:]), f, b)
-				}
+// valuesGo is Set.Values: eight columns at a time, which stay in registers.
+func valuesGo(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int) {
+	for lane := range goLanes {
+		f := factor[lane]
+		for c := 0; c < width; c += 8 {
+			o := (*[8]float32)(out[lane*ldo+c:])
+			o0, o1, o2, o3, o4, o5, o6, o7 := o[0]*f, o[1]*f, o[2]*f, o[3]*f, o[4]*f, o[5]*f, o[6]*f, o[7]*f
+			for j := range keys {
+				v, w := (*[8]float32)(values[j*ldv+c:]), weights[j*goLanes+lane]
+				o0, o1, o2, o3 = o0+w*v[0], o1+w*v[1], o2+w*v[2], o3+w*v[3]
+				o4, o5, o6, o7 = o4+w*v[4], o5+w*v[5], o6+w*v[6], o7+w*v[7]
 			}
+			*o = [8]float32{o0, o1, o2, o3, o4, o5, o6, o7}
 		}
-	})
-}
-
-func addTo(out, factor *quad, more quad) {
-	for n := range out {
-		out[n] = out[n]*factor[n] + more[n]
 	}
-}
-
-func valuePair(weights, column []float32, lane, c, size, keys int) (quad, quad) {
-	var a0, a1, a2, a3, b0, b1, b2, b3 float32
-	if keys == 0 {
-		return quad{}, quad{}
-	}
-	next := min(1, size-1-c)
-	weights, column = weights[lane:], column[c:]
-	for j := range keys {
-		w := (*quad)(weights[j*goLanes:])
-		x, y := column[j*size], column[j*size+next]
-		a0 += w[0] * x
-		a1 += w[1] * x
-		a2 += w[2] * x
-		a3 += w[3] * x
-		b0 += w[0] * y
-		b1 += w[1] * y
-		b2 += w[2] * y
-		b3 += w[3] * y
-	}
-	return quad{a0, a1, a2, a3}, quad{b0, b1, b2, b3}
 }
 
 var negativeInf = float32(math.Inf(-1))
@@ -177,12 +150,24 @@ func weight(s, x float32) float32 {
 	return p * math.Float32frombits(math.Float32bits(biased)<<23+127<<23)
 }
 
-// packGo is Set.Pack.
-func packGo(dst, src []float32, ld, rows int, g groups) {
-	g.each(func(first, size int) {
-		to := dst[first*rows:][:size*rows]
-		for j := range rows {
-			copy(to[j*size:(j+1)*size], src[j*ld+first:])
+// fenceGo is Set.Fence.
+func fenceGo(scores []float32, first, keys int, low, high []int32) {
+	for j := range keys {
+		row, key := (*[goLanes]float32)(scores[j*goLanes:]), int32(first+j)
+		for lane := range row {
+			if key < low[lane] || key >= high[lane] {
+				row[lane] = negativeInf
+			}
 		}
-	})
+	}
+}
+
+// scaleGo is Set.Scale.
+func scaleGo(rows []float32, ld int, factor []float32, width int) {
+	for r, f := range factor {
+		line := rows[r*ld:][:width]
+		for c := range line {
+			line[c] *= f
+		}
+	}
 }

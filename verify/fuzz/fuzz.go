@@ -24,6 +24,7 @@ func FromSeed(seed uint64) verify.Case {
 	g.types(&c)
 	g.layout(&c)
 	g.fill(&c)
+	g.blocks(&c)
 	return c
 }
 
@@ -135,6 +136,21 @@ func (g generator) types(c *verify.Case) {
 	case 2:
 		t := pick(g, f16, bf16)
 		c.Types.Q, c.Types.K, c.Types.V, c.Types.O = t, t, t, t
+	}
+}
+
+// blocks stores K, V or both in q8_0. It draws last, so that the other seeds keep
+// the cases they had before there was q8_0.
+func (g generator) blocks(c *verify.Case) {
+	if c.Layout == verify.LayoutPacked || !g.oneIn(6) {
+		return
+	}
+	which := g.IntN(4)
+	if which != 0 {
+		c.Types.K = attention.Q8_0
+	}
+	if which != 1 {
+		c.Types.V = attention.Q8_0
 	}
 }
 

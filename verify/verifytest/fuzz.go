@@ -41,6 +41,10 @@ func SeedCommand(t testing.TB, k uint64) string {
 	return fmt.Sprintf("%s -verify.seed=%d", Command(t), k)
 }
 
+// quantizedSeed is a case with K and V in q8_0, and lengths, offsets, a bias and
+// poison around them.
+const quantizedSeed = 237
+
 // Fuzz lets go test -fuzz look for a seed that fails. A failing seed also fails
 // in the package's RunFuzz test, by the flag -verify.seed.
 func Fuzz(f *testing.F, open func(t *testing.T) attention.Backend) {
@@ -48,6 +52,7 @@ func Fuzz(f *testing.F, open func(t *testing.T) attention.Backend) {
 	for k := range uint64(8) {
 		f.Add(k)
 	}
+	f.Add(uint64(quantizedSeed))
 	f.Fuzz(func(t *testing.T, k uint64) {
 		err := verify.RunCase(t.Context(), open(t), fuzz.FromSeed(k))
 		if errors.Is(err, attention.ErrUnsupported) {

@@ -11,7 +11,7 @@ import (
 
 // repeatCases are where a race would show: many tiles, many partial results,
 // uneven work.
-var repeatCases = []string{"decode-16384", "everything-d16-lq35", "option-causal-window-d64", "type-f16-lq29"}
+var repeatCases = []string{"decode-16384", "everything-d16-lq35", "option-causal-window-d64", "type-f16-lq29", "q8-decode"}
 
 // shortShare is the part of the repeats that -short runs.
 const shortShare = 10

@@ -23,6 +23,7 @@ type Option func(*settings)
 
 type settings struct {
 	short, requireAll bool
+	refusable         attention.Features
 	filter            func(verify.Case) bool
 }
 
@@ -31,6 +32,12 @@ func Short() Option { return func(s *settings) { s.short = true } }
 
 // RequireAll makes an unsupported case a failure.
 func RequireAll() Option { return func(s *settings) { s.requireAll = true } }
+
+// RequireAllBut is RequireAll, except for cases that set any of the given features: a
+// backend that lacks them may refuse those, and no other.
+func RequireAllBut(refusable attention.Features) Option {
+	return func(s *settings) { s.requireAll, s.refusable = true, refusable }
+}
 
 // Filter leaves out the cases for which keep is false.
 func Filter(keep func(verify.Case) bool) Option { return func(s *settings) { s.filter = keep } }
@@ -64,7 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) attention.Backend, opts ...Option
 			}
 			report, err := verify.Measure(t.Context(), backend, c)
 			summary.Add(c, report, err)
-			if errors.Is(err, attention.ErrUnsupported) && !s.requireAll {
+			if errors.Is(err, attention.ErrUnsupported) && s.mayRefuse(c) {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -73,4 +80,13 @@ func Run(t *testing.T, open func(t *testing.T) attention.Backend, opts ...Option
 		})
 	}
 	t.Logf("%s: %v; %d long cases and %d by the test's filter left out", backend.Name(), summary, long, filtered)
+}
+
+// mayRefuse reports whether a backend need not compute c.
+func (s settings) mayRefuse(c verify.Case) bool {
+	if !s.requireAll {
+		return true
+	}
+	data, err := verify.Build(c)
+	return err == nil && data.Call.Problem.Features()&s.refusable != 0
 }

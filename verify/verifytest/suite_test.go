@@ -14,6 +14,7 @@ import (
 	"github.com/glattn/attention/cpu"
 	"github.com/glattn/attention/internal/mutate"
 	"github.com/glattn/attention/verify"
+	"github.com/glattn/attention/verify/fuzz"
 )
 
 var broken = flag.Bool("broken", false, "let TestBrokenBackend fail; TestFailuresRepeat sets it")
@@ -77,4 +78,32 @@ func runSelf(t *testing.T, args ...string) string {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "the broken backend passed:\n%s", output)
 	return string(output)
+}
+
+func TestQuantizedSeed(t *testing.T) {
+	c := fuzz.FromSeed(quantizedSeed)
+	require.Equal(t, attention.Q8_0, c.Types.K)
+	require.Equal(t, attention.Q8_0, c.Types.V)
+	require.Equal(t, verify.MaskedNaN, c.Fill.Poison)
+	require.Positive(t, c.FLOPs())
+}
+
+func TestMayRefuse(t *testing.T) {
+	quantized, plain := named(t, "q8-values"), named(t, "width-16")
+	for _, c := range []struct {
+		options          []Option
+		quantized, plain bool
+	}{
+		{nil, true, true},
+		{[]Option{RequireAll()}, false, false},
+		{[]Option{RequireAllBut(attention.FeatureQ8_0)}, true, false},
+		{[]Option{RequireAllBut(attention.FeatureCausal)}, false, false},
+	} {
+		var s settings
+		for _, o := range c.options {
+			o(&s)
+		}
+		require.Equal(t, c.quantized, s.mayRefuse(quantized))
+		require.Equal(t, c.plain, s.mayRefuse(plain))
+	}
 }

@@ -68,6 +68,35 @@ func TestMeasure(t *testing.T) {
 	require.False(t, Rate{Loop: "AVX2"}.Portable())
 }
 
+// TestSettled feeds rates in the order in which runs would give them.
+func TestSettled(t *testing.T) {
+	var quiet, lone top
+	for n := range leastRuns {
+		require.False(t, quiet.settled(), "%d runs", n)
+		quiet.add([]float64{98.5, 60, 100, 99}[n%4])
+	}
+	require.True(t, quiet.settled())
+	require.Equal(t, 100.0, quiet.best)
+
+	for range leastRuns {
+		lone.add(70)
+	}
+	require.True(t, lone.settled(), "all agree")
+	lone.add(100)
+	require.False(t, lone.settled(), "a lone best may be exceeded")
+	require.Equal(t, 70.0, lone.second)
+	lone.add(98)
+	require.True(t, lone.settled())
+	require.Equal(t, 98.0, lone.second)
+
+	var noisy top
+	for n := range mostRuns {
+		require.False(t, noisy.settled(), "%d runs", n)
+		noisy.add(float64(int(1) << n))
+	}
+	require.True(t, noisy.settled(), "it ends")
+}
+
 func TestReadChecksTheSum(t *testing.T) {
 	data := make([]float32, sumBlock)
 	_, err := portable.measureRead(t.Context(), 1, data)

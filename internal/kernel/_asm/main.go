@@ -26,16 +26,22 @@ var isas = []isa{{"AVX2", YMM, 32}, {"AVX512", ZMM, 64}}
 func main() {
 	ConstraintExpr("amd64")
 	constants()
-	pack()
 	transpose()
 	for _, w := range isas {
 		w.scores()
 		w.values()
 		w.weigh()
 		w.weighRow()
+		w.fence()
+		w.scaleRows()
+		w.bias()
+		w.expand()
+		w.softcap()
 		for _, from := range storages {
 			w.widen(from)
-			for _, rows := range []int{1, 2, 4} {
+			w.narrow(from)
+			w.largest(from)
+			for _, rows := range w.rowsAtOnce() {
 				w.dots(from, rows)
 				w.mix(from, rows)
 			}

@@ -6,60 +6,6 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pack generates the copy of values into groups of columns. Rows are read in
-// order, since they come from far; each group is a stream of writes.
-func pack() {
-	TEXT("packAVX2", NOSPLIT, "func(dst, src *float32, ld, rows, sixes, fours, ones int)")
-	Doc("packAVX2 is packGo.")
-	Pragma("noescape")
-	dst, src, ld := argument("dst"), argument("src"), argument("ld")
-	SHLQ(Imm(2), ld)
-	rows := argument("rows")
-	left := GP64()
-	MOVQ(rows, left)
-	row := GP64() // where it goes in the groups of six, relative to dst, over 24
-	XORQ(row, row)
-	loop("pack_rows", left, func() {
-		from, to := GP64(), GP64()
-		MOVQ(src, from)
-		MOVQ(dst, to)
-		for _, g := range groups {
-			step, at := GP64(), GP64()
-			IMUL3Q(U32(4*g.size), rows, step) // from group to group
-			IMUL3Q(U32(4*g.size), row, at)
-			ADDQ(to, at)
-			count := argument(g.param)
-			loop("pack_"+g.param, count, func() {
-				move(g.size, from, at)
-				add(4*g.size, from)
-				ADDQ(step, at)
-				ADDQ(step, to)
-			})
-		}
-		ADDQ(ld, src)
-		INCQ(row)
-	})
-	RET()
-}
-
-// move copies size numbers, and no more.
-func move(size int, from, to reg.GPVirtual) {
-	a, b := XMM(), XMM()
-	switch size {
-	case 6:
-		VMOVUPS(at(from, 0), a)
-		VMOVSD(at(from, 16), b)
-		VMOVUPS(a, at(to, 0))
-		VMOVSD(b, at(to, 16))
-	case 4:
-		VMOVUPS(at(from, 0), a)
-		VMOVUPS(a, at(to, 0))
-	case 1:
-		VMOVSS(at(from, 0), a)
-		VMOVSS(a, at(to, 0))
-	}
-}
-
 // transpose generates the transposition of a strip of blocks of 8 by 8 numbers.
 func transpose() {
 	TEXT("transposeAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, scale float32, blocks, nextdst, nextsrc int)")

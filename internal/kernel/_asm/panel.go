@@ -100,55 +100,87 @@ func (w isa) accumulators(size int) [][2]reg.VecVirtual {
 	return sums
 }
 
-// values generates the products of a panel of weights with packed values.
+// blocks are the shapes, rows by vectors of columns, that values takes an output
+// in, widest first. The sums of a block hide the latency of multiply-adds, and
+// with the values and one weight they fit the registers.
+func (w isa) blocks() [][2]int {
+	if w.wide() {
+		return [][2]int{{4, 4}, {8, 2}, {16, 1}}
+	}
+	return [][2]int{{4, 3}, {4, 2}, {8, 1}}
+}
+
+// values generates the products of a panel of weights with values in place.
 func (w isa) values() {
 	name := "values" + w.suffix
-	TEXT(name, NOSPLIT, "func(out, factor, weights, values *float32, first, keys, rows, sixes, fours, ones int)")
-	Doc(name + " is valuesGo for this width.")
+	TEXT(name, NOSPLIT, "func(out *float32, ldo int, factor, weights, values *float32, ldv, keys, vectors int)")
+	Doc(name + " is valuesGo for this width; vectors counts groups of " + itoa(w.lanes()) + " columns.")
 	Pragma("noescape")
-	out, values := argument("out"), argument("values")
-	factor, weights, keys := argument("factor"), argument("weights"), argument("keys")
-	first, rows := argument("first"), argument("rows")
-	for _, g := range groups {
-		prefix := name + "_" + itoa(g.size)
-		loop(prefix, argument(g.param), func() { w.valueGroup(prefix, g.size, out, factor, weights, values, first, keys, rows) })
+	out, ldo := argument("out"), argument("ldo")
+	values, ldv := argument("values"), argument("ldv")
+	keys, vectors := argument("keys"), argument("vectors")
+	SHLQ(Imm(2), ldo)
+	SHLQ(Imm(2), ldv)
+	for _, b := range w.blocks() {
+		rows, columns := b[0], b[1]
+		prefix := name + "_" + itoa(columns)
+		Label(prefix + "_more")
+		CMPQ(vectors, Imm(uint64(columns)))
+		JLT(LabelRef(prefix + "_done"))
+		o, weights, factor, left := GP64(), argument("weights"), argument("factor"), GP64()
+		MOVQ(out, o)
+		MOVQ(U32(2*w.lanes()/rows), left)
+		loop(prefix+"_rows", left, func() {
+			w.valueBlock(prefix, rows, columns, o, ldo, factor, weights, values, ldv, keys)
+			add(4*rows, weights)
+			add(4*rows, factor)
+		})
+		add(columns*w.bytes, out)
+		add(columns*w.bytes, values)
+		SUBQ(Imm(uint64(columns)), vectors)
+		JMP(LabelRef(prefix + "_more"))
+		Label(prefix + "_done")
 	}
 	VZEROUPPER()
 	RET()
 }
 
-func (w isa) valueGroup(name string, size int, out, factor, weights, values, first, keys, rows reg.GPVirtual) {
-	sums := w.accumulators(size)
-	f0, f1 := w.vector(), w.vector()
-	VMOVUPS(at(factor, 0), f0)
-	VMOVUPS(at(factor, w.bytes), f1)
-	for c, pair := range sums {
-		VMULPS(at(out, 2*c*w.bytes), f0, pair[0])
-		VMULPS(at(out, (2*c+1)*w.bytes), f1, pair[1])
+// valueBlock leaves o at the next row.
+func (w isa) valueBlock(name string, rows, columns int, o, ldo, factor, weights, values, ldv, keys reg.GPVirtual) {
+	sums := make([][]reg.VecVirtual, rows)
+	from := GP64()
+	MOVQ(o, from)
+	for r := range sums {
+		f := w.vector()
+		VBROADCASTSS(at(factor, 4*r), f)
+		for c := range columns {
+			sum := w.vector()
+			VMULPS(at(from, c*w.bytes), f, sum)
+			sums[r] = append(sums[r], sum)
+		}
+		ADDQ(ldo, from)
 	}
 	p, v := GP64(), GP64()
 	MOVQ(weights, p)
-	IMUL3Q(U32(4*size), first, v)
-	ADDQ(values, v)
+	MOVQ(values, v)
 	unrolled(name+"_keys", keys, func(n int) {
-		a, b := w.vector(), w.vector()
-		VMOVUPS(at(p, 2*n*w.bytes), a)
-		VMOVUPS(at(p, (2*n+1)*w.bytes), b)
-		for c, pair := range sums {
-			value := w.vector()
-			VBROADCASTSS(at(v, 4*(n*size+c)), value)
-			VFMADD231PS(value, a, pair[0])
-			VFMADD231PS(value, b, pair[1])
+		value := w.vectors(columns)
+		for c := range value {
+			VMOVUPS(at(v, c*w.bytes), value[c])
 		}
-	}, func(n int) {
-		add(2*n*w.bytes, p)
-		add(4*n*size, v)
-	})
-	IMUL3Q(U32(4*size), rows, v)
-	ADDQ(v, values)
-	for c, pair := range sums {
-		VMOVUPS(pair[0], at(out, 2*c*w.bytes))
-		VMOVUPS(pair[1], at(out, (2*c+1)*w.bytes))
+		for r := range sums {
+			weight := w.vector()
+			VBROADCASTSS(at(p, 2*n*w.bytes+4*r), weight)
+			for c := range value {
+				VFMADD231PS(value[c], weight, sums[r][c])
+			}
+		}
+		ADDQ(ldv, v)
+	}, func(n int) { add(2*n*w.bytes, p) })
+	for r := range sums {
+		for c := range sums[r] {
+			VMOVUPS(sums[r][c], at(o, c*w.bytes))
+		}
+		ADDQ(ldo, o)
 	}
-	add(2*size*w.bytes, out)
 }

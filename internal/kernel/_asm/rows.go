@@ -6,16 +6,55 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// storage is how keys and values lie in memory.
+// storage is how keys and values lie in memory: numbers of size bytes, or q8_0
+// blocks, which are a binary16 scale and 32 int8 numbers.
 type storage struct {
 	name string
 	size int
 }
 
-var storages = []storage{{"F32", 4}, {"F16", 2}, {"BF16", 2}}
+var storages = []storage{{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"Q8", 1}}
 
-// load widens one vector of numbers.
-func (w isa) load(from storage, m Mem, to reg.VecVirtual) {
+const (
+	block      = 32 // numbers of a q8_0 block
+	blockBytes = 2 + block
+)
+
+func (s storage) blocks() bool { return s.size == 1 }
+
+// parts is how many vectors are read together: those of a block.
+func (w isa) parts(from storage) int {
+	if from.blocks() {
+		return block / w.lanes()
+	}
+	return 1
+}
+
+// offset returns where vector n of a row begins.
+func (w isa) offset(from storage, n int) int {
+	if from.blocks() {
+		return n/w.parts(from)*blockBytes + 2 + n%w.parts(from)*w.lanes()
+	}
+	return n * from.size * w.lanes()
+}
+
+// bytesOf returns the bytes of n vectors, which are whole blocks.
+func (w isa) bytesOf(from storage, n int) int {
+	if from.blocks() {
+		return n / w.parts(from) * blockBytes
+	}
+	return n * from.size * w.lanes()
+}
+
+// displaced returns m, n bytes further.
+func displaced(m Mem, n int) Mem {
+	m.Disp += n
+	return m
+}
+
+// load widens vector n of the row at m. A vector of a block needs its scale.
+func (w isa) load(from storage, m Mem, n int, scale, to reg.VecVirtual) {
+	m = displaced(m, w.offset(from, n))
 	switch from.name {
 	case "F32":
 		VMOVUPS(m, to)
@@ -24,77 +63,68 @@ func (w isa) load(from storage, m Mem, to reg.VecVirtual) {
 	case "BF16":
 		VPMOVZXWD(m, to)
 		VPSLLD(Imm(16), to, to)
+	case "Q8":
+		VPMOVSXBD(m, to)
+		VCVTDQ2PS(to, to)
+		VMULPS(scale, to, to)
 	}
+}
+
+// scale returns the scale of the block of vector n of the row at m in all lanes;
+// nothing for other storage.
+func (w isa) scale(from storage, m Mem, n int) reg.VecVirtual {
+	if !from.blocks() {
+		return nil
+	}
+	m = displaced(m, n/w.parts(from)*blockBytes)
+	v := w.vector()
+	if w.wide() {
+		VPBROADCASTW(m, v.AsY())
+		VCVTPH2PS(v.AsY(), v)
+	} else {
+		VPBROADCASTW(m, v.AsX())
+		VCVTPH2PS(v.AsX(), v)
+	}
+	return v
 }
 
 func (w isa) lanes() int { return w.bytes / 4 }
 
-// log2 of the lanes.
-func (w isa) shift() uint64 {
-	if w.wide() {
-		return 4
-	}
-	return 3
-}
-
-// widen generates the conversion of whole vectors.
+// widen generates the conversion of whole vectors, or blocks.
 func (w isa) widen(from storage) {
 	if from.size == 4 {
 		return
 	}
 	name := "widen" + from.name + w.suffix
-	TEXT(name, NOSPLIT, "func(dst *float32, src *uint16, vectors int)")
-	Doc(name + " widens groups of " + itoa(w.lanes()) + " numbers.")
+	TEXT(name, NOSPLIT, "func(dst *float32, src *byte, count int)")
+	Doc(name + " widens groups of " + itoa(w.parts(from)*w.lanes()) + " numbers.")
 	Pragma("noescape")
 	dst, src := argument("dst"), argument("src")
-	loop(name, argument("vectors"), func() {
-		v := w.vector()
-		w.load(from, at(src, 0), v)
-		VMOVUPS(v, at(dst, 0))
-		add(w.bytes, dst)
-		add(from.size*w.lanes(), src)
+	loop(name, argument("count"), func() {
+		scale := w.scale(from, at(src, 0), 0)
+		for n := range w.parts(from) {
+			v := w.vector()
+			w.load(from, at(src, 0), n, scale, v)
+			VMOVUPS(v, at(dst, n*w.bytes))
+		}
+		add(w.parts(from)*w.bytes, dst)
+		add(w.bytesOf(from, w.parts(from)), src)
 	})
 	VZEROUPPER()
 	RET()
 }
 
-// keysAtOnce is how many keys the dot products of so many rows take together.
-func keysAtOnce(rows int) int { return map[int]int{1: 4, 2: 4, 4: 2}[rows] }
+// streams is how many keys are read side by side, far apart: the memory is faster with
+// four sequences of addresses than with one, and than with short ones in turn.
+const streams = 4
 
-// dots generates dot products of rows rows of queries with keys in place.
-func (w isa) dots(from storage, rows int) {
-	name := "dots" + from.name + "x" + itoa(rows) + w.suffix
-	TEXT(name, NOSPLIT, "func(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk, vectors, count int, next *byte)")
-	Doc(name + " is dotsGo for " + itoa(rows) + " rows; vectors counts groups of " + itoa(w.lanes()) + " dims.")
-	Pragma("noescape")
-	scores, lds := argument("scores"), argument("lds")
-	queries, ldq := argument("queries"), argument("ldq")
-	keys, ldk := argument("keys"), argument("ldk")
-	vectors, count, next := argument("vectors"), argument("count"), argument("next")
-	SHLQ(Imm(2), lds)
-	SHLQ(Imm(2), ldq)
-	most := keysAtOnce(rows)
-	if from.size == 4 {
-		SHLQ(Imm(2), ldk)
-	} else {
-		SHLQ(Imm(1), ldk)
+// rowsAtOnce are the numbers of rows that there are kernels for: their sums for all
+// streams fill half the registers.
+func (w isa) rowsAtOnce() []int {
+	if w.wide() {
+		return []int{4, 2, 1}
 	}
-	for _, size := range []int{most, 1} {
-		prefix := name + "_" + itoa(size)
-		Label(prefix + "_more")
-		CMPQ(count, Imm(uint64(size)))
-		JLT(LabelRef(prefix + "_done"))
-		w.dotGroup(prefix, from, rows, size, scores, lds, queries, ldq, keys, ldk, vectors, next)
-		add(4*size, scores)
-		for range size {
-			ADDQ(ldk, keys)
-		}
-		SUBQ(Imm(uint64(size)), count)
-		JMP(LabelRef(prefix + "_more"))
-		Label(prefix + "_done")
-	}
-	VZEROUPPER()
-	RET()
+	return []int{2, 1}
 }
 
 // strided returns the address of row n, 0 to 3, given base + 3·ld for the last.
@@ -109,206 +139,205 @@ func strided(base, third, ld reg.GPVirtual, n, disp int) Mem {
 	return m
 }
 
-func (w isa) dotGroup(name string, from storage, rows, size int, scores, lds, queries, ldq, keys, ldk, vectors, next reg.GPVirtual) {
-	sums := make([][]reg.VecVirtual, rows)
-	for r := range sums {
-		for range size {
-			sums[r] = append(sums[r], w.zero())
-		}
-	}
-	k, k3, q, q3, count := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(keys, k)
-	MOVQ(queries, q)
-	MOVQ(vectors, count)
-	if size > 3 {
-		LEAQ(Mem{Base: k, Index: ldk, Scale: 2}, k3)
-		ADDQ(ldk, k3)
-	}
-	if rows > 3 {
-		LEAQ(Mem{Base: q, Index: ldq, Scale: 2}, q3)
-		ADDQ(ldq, q3)
-	}
-	loop(name+"_dim", count, func() {
-		key := make([]reg.VecVirtual, size)
-		for c := range key {
-			key[c] = w.vector()
-			w.load(from, strided(k, k3, ldk, c, 0), key[c])
-		}
-		prefetch(next, size*from.size*w.lanes())
+// third returns base + 3·ld.
+func third(base, ld reg.GPVirtual) reg.GPVirtual {
+	p := GP64()
+	LEAQ(Mem{Base: base, Index: ld, Scale: 2}, p)
+	ADDQ(ld, p)
+	return p
+}
+
+// dots generates dot products of rows rows of queries with keys in place.
+func (w isa) dots(from storage, rows int) {
+	name := "dots" + from.name + "x" + itoa(rows) + w.suffix
+	TEXT(name, NOSPLIT, "func(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk, apart, groups, tail, count int)")
+	Doc(name+" is dotsGo for "+itoa(rows)+" rows, groups of "+itoa(w.parts(from)*w.lanes())+" dims and",
+		"tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four", "streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are", "those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.")
+	Pragma("noescape")
+	scores, keys, left := argument("scores"), argument("keys"), argument("count")
+	queries, ldq := argument("queries"), argument("ldq")
+	apart := argument("apart")
+	loop(name, left, func() {
+		sums := make([][]reg.VecVirtual, rows)
 		for r := range sums {
-			query := w.vector()
-			VMOVUPS(strided(q, q3, ldq, r, 0), query)
-			for c := range key {
-				VFMADD231PS(key[c], query, sums[r][c])
+			for range streams {
+				sums[r] = append(sums[r], w.zero())
 			}
 		}
-		step := from.size * w.lanes()
-		add(step, k)
-		if size > 3 {
-			add(step, k3)
-		}
-		add(w.bytes, q)
+		k, q, count := GP64(), GP64(), argument("groups")
+		MOVQ(keys, k)
+		MOVQ(queries, q)
+		k3 := third(k, apart)
+		var q3 reg.GPVirtual
 		if rows > 3 {
-			add(w.bytes, q3)
+			q3 = third(q, ldq)
 		}
+		parts := w.parts(from)
+		bytes := w.bytesOf(from, parts)
+		key := func(c int) Mem { return strided(k, k3, apart, c, 0) }
+		query := func(r, part int) Mem { return strided(q, q3, ldq, r, part*w.bytes) }
+		loop(name+"_dim", count, func() {
+			w.multiply(from, sums, key, query, nil)
+			add(bytes, k)
+			add(bytes, k3)
+			add(parts*w.bytes, q)
+			if rows > 3 {
+				add(parts*w.bytes, q3)
+			}
+		})
+		if !from.blocks() {
+			tail := argument("tail")
+			TESTQ(tail, tail)
+			JEQ(LabelRef(name + "_whole"))
+			w.multiply(from, sums, key, query, w.first(tail))
+			Label(name + "_whole")
+		}
+		w.storeSums(sums, scores)
+		add(4, scores)
+		ADDQ(argument("ldk"), keys)
 	})
-	to := GP64()
-	MOVQ(scores, to)
-	for r := range sums {
-		w.sumLanes(sums[r], to)
-		if r < rows-1 {
-			ADDQ(lds, to)
+	VZEROUPPER()
+	RET()
+}
+
+// first returns a vector of which the first n lanes are all ones, the others zeros.
+func (w isa) first(n reg.GPVirtual) reg.VecVirtual {
+	table, v := GP64(), w.vector()
+	LEAQ(lanesTable, table)
+	NEGQ(n)
+	VMOVUPS(Mem{Base: table, Index: n, Scale: 4, Disp: 64}, v)
+	return v
+}
+
+// multiply adds the products of a group of dims to the sums, of which mask, if there
+// is one, leaves some. What there is less of, rows or keys, is held in registers.
+func (w isa) multiply(from storage, sums [][]reg.VecVirtual, keyAt func(c int) Mem, queryAt func(r, part int) Mem, mask reg.VecVirtual) {
+	scales := make([]reg.VecVirtual, streams)
+	for c := range scales {
+		scales[c] = w.scale(from, keyAt(c), 0)
+	}
+	for part := range w.parts(from) {
+		key, query := w.vectors(streams), w.vectors(len(sums))
+		loadKey := func(c int) {
+			w.load(from, keyAt(c), part, scales[c], key[c])
+			if mask != nil { // what lies behind may be NaN, whose product with 0 is too
+				w.and(mask, key[c], key[c])
+			}
+		}
+		loadQuery := func(r int) { VMOVUPS(queryAt(r, part), query[r]) }
+		if len(query) < len(key) {
+			for r := range query {
+				loadQuery(r)
+			}
+			for c := range key {
+				loadKey(c)
+				for r := range query {
+					VFMADD231PS(key[c], query[r], sums[r][c])
+				}
+			}
+			continue
+		}
+		for c := range key {
+			loadKey(c)
+		}
+		for r := range query {
+			loadQuery(r)
+			for c := range key {
+				VFMADD231PS(key[c], query[r], sums[r][c])
+			}
 		}
 	}
 }
 
-// prefetch asks for what is read after the loop, as many bytes as are read now:
-// the memory is then busy all the time with what comes next, in order.
-func prefetch(next reg.GPVirtual, bytes int) {
-	for line := 0; line < bytes; line += 64 {
-		PREFETCHT0(at(next, line))
-	}
-	add(bytes, next)
-}
-
-// sumLanes stores the sum of the lanes of each vector, one after another.
-func (w isa) sumLanes(v []reg.VecVirtual, to reg.GPVirtual) {
-	if w.wide() {
-		for n := range v {
-			half := YMM()
-			VEXTRACTF64X4(Imm(1), v[n], half)
-			VADDPS(half, v[n].AsY(), v[n].AsY())
-		}
-	}
-	y := func(n int) reg.Register { return v[n].AsY() }
-	low, high := XMM(), XMM()
-	fold := func(n int) {
-		VEXTRACTF128(Imm(1), y(n), high)
-		VADDPS(high, v[n].AsX(), low)
-	}
-	switch len(v) {
-	case 4:
-		VHADDPS(y(1), y(0), y(0))
-		VHADDPS(y(3), y(2), y(2))
-		VHADDPS(y(2), y(0), y(0))
-		fold(0)
-		VMOVUPS(low, at(to, 0))
-	case 2:
-		VHADDPS(y(1), y(0), y(0))
-		VHADDPS(y(0), y(0), y(0))
-		fold(0)
-		VMOVLPS(low, at(to, 0))
-	case 1:
-		VHADDPS(y(0), y(0), y(0))
-		VHADDPS(y(0), y(0), y(0))
-		fold(0)
-		VMOVSS(low, at(to, 0))
-	}
-}
-
-// vectorsAtOnce is how many vectors of columns the sums of so many rows take together.
-func vectorsAtOnce(rows int) int { return map[int]int{1: 8, 2: 4, 4: 2}[rows] }
-
-// mix generates sums of values in place, weighted by rows rows of weights.
+// mix generates sums of values in place, weighted by rows rows of weights. The sums
+// stay in memory, so that whole rows of values are read in order.
 func (w isa) mix(from storage, rows int) {
 	name := "mix" + from.name + "x" + itoa(rows) + w.suffix
-	TEXT(name, NOSPLIT, "func(out *float32, ldo int, factor, weights *float32, ldw int, values *byte, ldv, vectors, count int, next *byte)")
-	Doc(name + " is mixGo for " + itoa(rows) + " rows; vectors counts groups of " + itoa(w.lanes()) + " columns.")
+	TEXT(name, NOSPLIT, "func(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv, apart, groups, count, rest int)")
+	Doc(name+" adds what mixGo does for "+itoa(rows)+" rows and groups of "+itoa(w.parts(from)*w.lanes())+" columns: 4·count values in four",
+		"streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie", "ldo and ldw bytes apart.")
 	Pragma("noescape")
-	out, ldo, factor := argument("out"), argument("ldo"), argument("factor")
-	weights, ldw := argument("weights"), argument("ldw")
-	values, ldv := argument("values"), argument("ldv")
-	vectors, count, next := argument("vectors"), argument("count"), argument("next")
-	SHLQ(Imm(2), ldo)
-	SHLQ(Imm(2), ldw)
-	if from.size == 4 {
-		SHLQ(Imm(2), ldv)
-	} else {
-		SHLQ(Imm(1), ldv)
-	}
-	for _, size := range []int{vectorsAtOnce(rows), 1} {
-		prefix := name + "_" + itoa(size)
-		Label(prefix + "_more")
-		CMPQ(vectors, Imm(uint64(size)))
-		JLT(LabelRef(prefix + "_done"))
-		w.mixGroup(prefix, from, rows, size, out, ldo, factor, weights, ldw, values, ldv, count, next)
-		add(size*w.bytes, out)
-		add(size*from.size*w.lanes(), values)
-		SUBQ(Imm(uint64(size)), vectors)
-		JMP(LabelRef(prefix + "_more"))
-		Label(prefix + "_done")
+	weights, values := argument("weights"), argument("values")
+	for _, keys := range []int{streams, 1} {
+		param := map[int]string{streams: "count", 1: "rest"}[keys]
+		left, apart, weightsApart := argument(param), GP64(), GP64()
+		if keys > 1 {
+			apart = argument("apart")
+			MOVQ(left, weightsApart)
+			SHLQ(Imm(2), weightsApart)
+		}
+		loop(name+"_"+param, left, func() {
+			w.mixKeys(name+"_"+param, from, rows, keys, weights, weightsApart, values, apart)
+			add(4, weights)
+			ADDQ(argument("ldv"), values)
+		})
+		if keys > 1 { // the rest lies behind the last stream
+			for range keys - 1 {
+				ADDQ(weightsApart, weights)
+				ADDQ(apart, values)
+			}
+		}
 	}
 	VZEROUPPER()
 	RET()
 }
 
-func (w isa) mixGroup(name string, from storage, rows, size int, out, ldo, factor, weights, ldw, values, ldv, count, next reg.GPVirtual) {
-	sums := make([][]reg.VecVirtual, rows)
-	o := GP64()
-	MOVQ(out, o)
-	for r := range sums {
-		f := w.vector()
-		VBROADCASTSS(at(factor, 4*r), f)
-		for c := range size {
-			sum := w.vector()
-			VMULPS(at(o, c*w.bytes), f, sum)
-			sums[r] = append(sums[r], sum)
+// mixKeys generates the sums of a value of each stream.
+func (w isa) mixKeys(name string, from storage, rows, keys int, weights, weightsApart, values, apart reg.GPVirtual) {
+	weight := make([][]reg.VecVirtual, rows)
+	p, ldw := GP64(), argument("ldw")
+	MOVQ(weights, p)
+	for r := range weight {
+		weight[r] = w.vectors(keys)
+		var p3 reg.GPVirtual
+		if keys > 3 {
+			p3 = third(p, weightsApart)
+		}
+		for c := range keys {
+			VBROADCASTSS(strided(p, p3, weightsApart, c, 0), weight[r][c])
 		}
 		if r < rows-1 {
-			ADDQ(ldo, o)
+			ADDQ(ldw, p)
 		}
 	}
-	p, p3, v, n := GP64(), GP64(), GP64(), GP64()
-	MOVQ(weights, p)
+	v, o, ldo := GP64(), argument("out"), argument("ldo")
 	MOVQ(values, v)
-	MOVQ(count, n)
-	if rows > 3 {
-		LEAQ(Mem{Base: p, Index: ldw, Scale: 2}, p3)
-		ADDQ(ldw, p3)
+	var v3, o3 reg.GPVirtual
+	if keys > 3 {
+		v3 = third(v, apart)
 	}
-	loop(name+"_keys", n, func() {
-		prefetch(next, size*from.size*w.lanes())
-		value := make([]reg.VecVirtual, size)
-		if rows > 1 {
-			for c := range value {
-				value[c] = w.vector()
-				w.load(from, at(v, c*from.size*w.lanes()), value[c])
-			}
+	if rows > 3 {
+		o3 = third(o, ldo)
+	}
+	parts := w.parts(from)
+	loop(name+"_columns", argument("groups"), func() {
+		scales := make([]reg.VecVirtual, keys)
+		for c := range scales {
+			scales[c] = w.scale(from, strided(v, v3, apart, c, 0), 0)
 		}
-		for r := range sums {
-			weight := w.vector()
-			VBROADCASTSS(strided(p, p3, ldw, r, 0), weight)
-			for c := range value {
-				switch {
-				case rows > 1:
-					VFMADD231PS(value[c], weight, sums[r][c])
-				case from.size == 4:
-					VFMADD231PS(at(v, c*w.bytes), weight, sums[r][c])
-				default:
-					one := w.vector()
-					w.load(from, at(v, c*from.size*w.lanes()), one)
-					VFMADD231PS(one, weight, sums[r][c])
+		for part := range parts {
+			sums := w.vectors(rows)
+			for r := range sums {
+				VMOVUPS(strided(o, o3, ldo, r, part*w.bytes), sums[r])
+			}
+			for c := range keys {
+				value := w.vector()
+				w.load(from, strided(v, v3, apart, c, 0), part, scales[c], value)
+				for r := range sums {
+					VFMADD231PS(value, weight[r][c], sums[r])
 				}
 			}
+			for r := range sums {
+				VMOVUPS(sums[r], strided(o, o3, ldo, r, part*w.bytes))
+			}
 		}
-		ADDQ(ldv, v)
-		ADDQ(Imm(4), p)
+		add(w.bytesOf(from, parts), v)
+		if keys > 3 {
+			add(w.bytesOf(from, parts), v3)
+		}
+		add(parts*w.bytes, o)
 		if rows > 3 {
-			ADDQ(Imm(4), p3)
+			add(parts*w.bytes, o3)
 		}
 	})
-	w.storeGroup(sums, o, out, ldo)
-}
-
-// storeGroup writes the sums of each row, ldo apart, back to out.
-func (w isa) storeGroup(sums [][]reg.VecVirtual, o, out, ldo reg.GPVirtual) {
-	MOVQ(out, o)
-	for r := range sums {
-		for c := range sums[r] {
-			VMOVUPS(sums[r][c], at(o, c*w.bytes))
-		}
-		if r < len(sums)-1 {
-			ADDQ(ldo, o)
-		}
-	}
 }

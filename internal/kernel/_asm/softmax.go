@@ -10,7 +10,10 @@ import (
 
 // Constants of the exponential, the same as in the Go twin, each filling a
 // vector. They stay in memory: multiply-adds read them at no cost.
-var constant = map[string]Mem{}
+var constant = nearby{}
+
+// lanesTable is 16 times all ones, then 16 zeros.
+var lanesTable Mem
 
 func constants() {
 	for _, c := range []struct {
@@ -19,17 +22,27 @@ func constants() {
 	}{
 		{"log2e", math.Float32bits(1.44269504088896340736)},
 		{"roundBias", math.Float32bits(0x1.8p23)},
-		{"ln2High", math.Float32bits(0.693359375)},
-		{"ln2Low", math.Float32bits(-2.12194440054690583e-4)},
-		{"exp2c", math.Float32bits(0.5)},
-		{"exp3c", math.Float32bits(0.16666576266288757)},
-		{"exp4c", math.Float32bits(0.041666556149721146)},
-		{"exp5c", math.Float32bits(0.008363177999854088)},
-		{"exp6c", math.Float32bits(0.0013926181709393859)},
+		{"exp1c", math.Float32bits(0.693147202854909)},
+		{"exp2c", math.Float32bits(0.24022647913564907)},
+		{"exp3c", math.Float32bits(0.055503324713532545)},
+		{"exp4c", math.Float32bits(0.009618437365807057)},
+		{"exp5c", math.Float32bits(0.0013398874344832995)},
+		{"exp6c", math.Float32bits(0.00015353359592107512)},
 		{"one", math.Float32bits(1)}, // also the bias of the exponent, in place
 		{"expLeast", math.Float32bits(-87)},
 		{"sign", 1 << 31},
 		{"noSign", 1<<31 - 1},
+		{"minusTwo", math.Float32bits(-2)},
+		{"tanhNear", math.Float32bits(0.625)},
+		{"tanhLimit", math.Float32bits(9.1)}, // beyond it tanh rounds to ±1
+		{"tanh3c", math.Float32bits(-0.333333283662796)},
+		{"tanh5c", math.Float32bits(0.1333276927471161)},
+		{"tanh7c", math.Float32bits(-0.05385090783238411)},
+		{"tanh9c", math.Float32bits(0.020997179672122)},
+		{"tanh11c", math.Float32bits(-0.006096714176237583)},
+		{"ones", 1},
+		{"halfLess", 0x7fff}, // half a unit of the last place of bfloat16, less one of float32
+		{"quiet", 1 << 22},
 		{"negativeInf", math.Float32bits(float32(math.Inf(-1)))},
 	} {
 		constant[c.name] = GLOBL(c.name, RODATA|NOPTR)
@@ -37,46 +50,72 @@ func constants() {
 			DATA(4*n, U32(c.bits))
 		}
 	}
+	lanesTable = GLOBL("lanes", RODATA|NOPTR)
+	for n := range 32 {
+		DATA(4*n, U32(uint32(n/16)-1))
+	}
 }
 
 // Comparisons of VCMPPS.
 const (
 	equal      = 0
 	less       = 1
+	notLess    = 5 // of integers too
 	notOrdered = 3
 )
+
+// nearby is where the constants are. Loops hold some in registers: a load of a whole
+// vector for each step would take longer than the steps.
+type nearby map[string]Op
+
+func (w isa) nearby() nearby {
+	list := nearby{}
+	for name, m := range constant {
+		list[name] = m
+	}
+	names := []string{"log2e", "roundBias", "one"}
+	if w.wide() { // twice the registers
+		names = append(names, "exp1c", "exp2c", "exp3c", "exp4c", "exp5c", "exp6c")
+	}
+	for _, name := range names {
+		v := w.vector()
+		VMOVUPS(constant[name], v)
+		list[name] = v
+	}
+	return list
+}
 
 // exp generates the weights of scores: exp(s − base), and unless all are known
 // to be fine, +0 where that is below e⁻⁸⁷ and −0 where s is −Inf. NaN stays NaN.
 // The chains of dependent steps are long, so several are written side by side.
-func (w isa) exp(s, base []Op, fine bool) []reg.VecVirtual {
-	x, biased, r := w.vectors(len(s)), w.vectors(len(s)), w.vectors(len(s))
-	square, p, odd := w.vectors(len(s)), w.vectors(len(s)), w.vectors(len(s))
-	each := func(f func(n int)) {
+func (w isa) exp(near nearby, s, base []Op, fine bool) []reg.VecVirtual {
+	x, biased, f, p := w.vectors(len(s)), w.vectors(len(s)), w.vectors(len(s)), w.vectors(len(s))
+	each := func(do func(n int)) {
 		for n := range s {
-			f(n)
+			do(n)
 		}
 	}
-	each(func(n int) { VMOVUPS(s[n], x[n]) })
+	each(func(n int) {
+		if _, in := s[n].(reg.VecVirtual); in {
+			VMOVAPS(s[n], x[n])
+		} else {
+			VMOVUPS(s[n], x[n])
+		}
+	})
 	each(func(n int) { VSUBPS(base[n], x[n], x[n]) })
-	each(func(n int) { VMOVUPS(constant["roundBias"], biased[n]) })
-	each(func(n int) { VFMADD231PS(constant["log2e"], x[n], biased[n]) })
-	each(func(n int) { VSUBPS(constant["roundBias"], biased[n], square[n]) })
-	each(func(n int) { VMOVAPS(x[n], r[n]) })
-	each(func(n int) { VFNMADD231PS(constant["ln2High"], square[n], r[n]) })
-	each(func(n int) { VFNMADD231PS(constant["ln2Low"], square[n], r[n]) })
+	each(func(n int) { VMOVUPS(near["roundBias"], biased[n]) })
+	each(func(n int) { VFMADD231PS(near["log2e"], x[n], biased[n]) })
+	each(func(n int) { VSUBPS(near["roundBias"], biased[n], f[n]) })
+	each(func(n int) { VFMSUB231PS(near["log2e"], x[n], f[n]) })
 	each(func(n int) { VPSLLD(Imm(23), biased[n], biased[n]) })
-	each(func(n int) { VPADDD(constant["one"], biased[n], biased[n]) }) // 2ⁿ
-	// 1 + (r + r²·((½ + c3·r) + r²·((c4 + c5·r) + r²·c6)))
-	each(func(n int) { VMULPS(r[n], r[n], square[n]) })
-	each(func(n int) { VMOVUPS(constant["exp5c"], p[n]) })
-	each(func(n int) { VFMADD213PS(constant["exp4c"], r[n], p[n]) })
-	each(func(n int) { VMOVUPS(constant["exp3c"], odd[n]) })
-	each(func(n int) { VFMADD213PS(constant["exp2c"], r[n], odd[n]) })
-	each(func(n int) { VFMADD231PS(constant["exp6c"], square[n], p[n]) })
-	each(func(n int) { VFMADD213PS(odd[n], square[n], p[n]) })
-	each(func(n int) { VFMADD213PS(r[n], square[n], p[n]) })
-	each(func(n int) { VFMADD213PS(biased[n], biased[n], p[n]) }) // 2ⁿ·(p+1)
+	each(func(n int) { VPADDD(near["one"], biased[n], biased[n]) }) // 2ⁿ
+	// 2ⁿ·(1 + f·(c1 + f·(c2 + …)))
+	each(func(n int) { VMOVUPS(near["exp6c"], p[n]) })
+	for _, c := range []string{"exp5c", "exp4c", "exp3c", "exp2c", "exp1c"} {
+		each(func(n int) { VFMADD213PS(near[c], f[n], p[n]) })
+	}
+	each(func(n int) { VMULPS(biased[n], f[n], f[n]) })
+	each(func(n int) { VFMADD213PS(biased[n], f[n], p[n]) })
 	if !fine {
 		each(func(n int) { w.vanish(x[n], p[n]) })
 	}
@@ -186,7 +225,8 @@ func (w isa) weigh() {
 		VMOVUPS(base[n], bases[n])
 		VSUBPS(base[n], least[n], least[n])
 	}
-	for n, f := range w.exp([]Op{before[0], before[1]}, bases, false) {
+	near := w.nearby()
+	for n, f := range w.exp(near, []Op{before[0], before[1]}, bases, false) {
 		w.and(constant["noSign"], f, f)
 		VMOVUPS(f, at(factor, n*w.bytes))
 	}
@@ -198,8 +238,8 @@ func (w isa) weigh() {
 	ADDQ(fine, rest) // some vanish after all
 	XORQ(fine, fine)
 	Label(name + "_fine")
-	w.weighLoop(name+"_fine", scores, fine, bases, total, nil)
-	w.weighLoop(name+"_vanish", scores, rest, bases, total, holes)
+	w.weighLoop(near, name+"_fine", scores, fine, bases, total, nil)
+	w.weighLoop(near, name+"_vanish", scores, rest, bases, total, holes)
 	VMOVUPS(total[0], at(to, 0))
 	VMOVUPS(total[1], at(to, w.bytes))
 	VADDPS(total[0], total[1], total[0])
@@ -207,9 +247,9 @@ func (w isa) weigh() {
 }
 
 // weighLoop generates the exponentials of a panel; holes is nil where none vanishes.
-func (w isa) weighLoop(name string, scores, keys reg.GPVirtual, bases []Op, total []reg.VecVirtual, holes reg.VecVirtual) {
+func (w isa) weighLoop(near nearby, name string, scores, keys reg.GPVirtual, bases []Op, total []reg.VecVirtual, holes reg.VecVirtual) {
 	loop(name, keys, func() {
-		weights := w.exp([]Op{at(scores, 0), at(scores, w.bytes)}, bases, holes == nil)
+		weights := w.exp(near, []Op{at(scores, 0), at(scores, w.bytes)}, bases, holes == nil)
 		for n, weight := range weights {
 			VMOVUPS(weight, at(scores, n*w.bytes))
 			VADDPS(weight, total[n], total[n])
@@ -256,31 +296,52 @@ func (w isa) weighRow() {
 	before, top := w.vector(), w.vector()
 	VBROADCASTSS(at(state, 0), top)
 	VMOVAPS(top, before)
-	p, count := GP64(), GP64()
+	p := GP64()
 	MOVQ(scores, p)
-	MOVQ(vectors, count)
-	loop(name+"_top", count, func() {
+	tops := []reg.VecVirtual{top, w.vector(), w.vector(), w.vector()} // side by side, to hide latency
+	for _, t := range tops[1:] {
+		VMOVAPS(top, t)
+	}
+	unrolled(name+"_top", vectors, func(n int) {
 		s := w.vector()
-		VMOVUPS(at(p, 0), s)
-		VMAXPS(top, s, top)
-		add(w.bytes, p)
-	})
+		VMOVUPS(at(p, n*w.bytes), s)
+		VMAXPS(tops[n], s, tops[n]) // the second operand, the maximum so far, if either is NaN
+	}, func(n int) { add(n*w.bytes, p) })
+	VMAXPS(tops[0], tops[1], tops[0])
+	VMAXPS(tops[2], tops[3], tops[2])
+	VMAXPS(tops[0], tops[2], tops[0])
 	w.fold(top, func(a, b, to reg.VecVirtual) { VMAXPS(a, b, to) })
 	VMOVSS(top.AsX(), at(state, 0))
 	base := w.vector()
 	w.base(top, base)
-	f := w.exp([]Op{before}, []Op{base}, false)[0]
+	near := w.nearby()
+	f := w.exp(near, []Op{before}, []Op{base}, false)[0]
 	w.and(constant["noSign"], f, f)
 	VMOVSS(f.AsX(), at(argument("factor"), 0))
-	holes, total := w.zero(), w.zero()
-	loop(name+"_exp", vectors, func() {
-		weight := w.exp([]Op{at(scores, 0)}, []Op{base}, false)[0]
-		VMOVUPS(weight, at(scores, 0))
-		VADDPS(weight, total, total)
-		w.or(weight, holes, holes)
-		add(w.bytes, scores)
-	})
-	w.fold(total, func(a, b, to reg.VecVirtual) { VADDPS(a, b, to) })
+	holes, totals := w.zero(), []reg.VecVirtual{w.zero(), w.zero()}
+	exponentials := func(count int) {
+		var s, bases []Op
+		for n := range count {
+			s, bases = append(s, at(scores, n*w.bytes)), append(bases, base)
+		}
+		for n, weight := range w.exp(near, s, bases, false) {
+			VMOVUPS(weight, s[n])
+			VADDPS(weight, totals[n], totals[n])
+			w.or(weight, holes, holes)
+		}
+		add(count*w.bytes, scores)
+	}
+	pairs := GP64()
+	MOVQ(vectors, pairs)
+	SHRQ(Imm(1), pairs)
+	loop(name+"_pairs", pairs, func() { exponentials(2) })
+	TESTQ(U32(1), vectors)
+	JEQ(LabelRef(name + "_even"))
+	exponentials(1)
+	Label(name + "_even")
+	total := totals[0]
+	VADDPS(totals[1], total, total)
+	w.foldAdd(total)
 	VMOVSS(total.AsX(), at(argument("total"), 0))
 	w.result(holes, total)
 }
