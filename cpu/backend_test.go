@@ -221,7 +221,7 @@ func TestMutationsShow(t *testing.T) {
 }
 
 func TestPlanNamesItsKernel(t *testing.T) {
-	for lq, want := range map[int]string{1: " rows rows=32 keys=512 packed split=512", 12: " panels rows=32 keys=128 packed split=512", 100: " panels rows=32 keys=128"} {
+	for lq, want := range map[int]string{1: " rows rows=32 keys=512 packed split=512", 12: " panels rows=32 keys=256 packed split=512", 100: " panels rows=32 keys=256"} {
 		call := makeCall(t, spec{shape: shape(1, 3, 1, lq, 100, 2, 2)})
 		plan, err := New(Options{Threads: 2}).Plan(t.Context(), call.Problem)
 		require.NoError(t, err)

@@ -115,8 +115,8 @@ type tile struct {
 	unmasked   bool // mutate.LastTileUnmasked
 
 	// For values with Inf or NaN, when some weights are of masked keys: 0·NaN is NaN.
-	checked bool
-	clean   kernel.Rows // without them, if there are any
+	finite bool        // there are none
+	clean  kernel.Rows // without them, if there are any
 }
 
 // readQuery widens and scales a row of the unit.

@@ -68,7 +68,7 @@ func (w *worker) attendPanel(number int, t *tile, first, end int, out []float32)
 	s.advance(sumFactor)
 	values := t.values
 	if holes {
-		values = w.cleanValues(t)
+		values = w.cleanValues(t, p, first, end)
 	}
 	values = values.From(first - t.first)
 	w.set.Values(out, width, factor, scores, values.Float32s, values.Stride, n, width)
@@ -97,22 +97,33 @@ func (w *worker) mendPanel(number int, t *tile, first, n int, s state) {
 
 // cleanValues returns the tile's values with 0 for Inf and NaN: masked weights must
 // not meet them, because 0·NaN is NaN. What other weights make of them is left to
-// addOdd, so that rows that see none of them have the same bits as without.
-func (w *worker) cleanValues(t *tile) kernel.Rows {
-	if n := t.end - t.first; !t.checked && !w.set.Finite(t.values, n, w.job.cut.stride) {
-		w.cleaned = append(w.cleaned[:0], t.values.Float32s[:(n-1)*t.values.Stride+w.job.cut.stride]...)
-		for n, x := range w.cleaned {
-			if x*0 != 0 {
-				w.cleaned[n] = 0
-			}
-		}
-		t.clean = kernel.Rows{Float32s: w.cleaned, Stride: t.values.Stride}
-	}
-	t.checked = true
+// addOdd, so that rows that see none of them have the same bits as without. If only
+// the geometry masks, it is the values outside [allLow, allHigh) that matter.
+func (w *worker) cleanValues(t *tile, p panel, first, end int) kernel.Rows {
 	if t.clean.Float32s != nil {
 		return t.clean
 	}
-	return t.values
+	width, in := w.job.cut.stride, &w.job.call.In
+	all := in.Mask.Present() || in.Bias.Present()
+	switch {
+	case all:
+		first, end = t.first, t.end
+	case first >= p.allLow:
+		first = max(first, p.allHigh)
+	}
+	if t.finite || w.set.Finite(t.values.From(first-t.first), end-first, width) {
+		t.finite = all
+		return t.values
+	}
+	n := t.end - t.first
+	w.cleaned = append(w.cleaned[:0], t.values.Float32s[:(n-1)*t.values.Stride+width]...)
+	for n, x := range w.cleaned {
+		if x*0 != 0 {
+			w.cleaned[n] = 0
+		}
+	}
+	t.clean = kernel.Rows{Float32s: w.cleaned, Stride: t.values.Stride}
+	return t.clean
 }
 
 // addOdd adds to the rows of a panel what cleanValues has taken from the first keys

@@ -88,10 +88,23 @@ func (p *partial) store(set *kernel.Set, call *attention.Call, b int, rows []row
 			p.total[n] = 1
 		}
 	}
-	set.Scale(p.out, p.stride, p.total[:len(rows)], p.stride)
+	factor := p.total[:len(rows)]
+	if consecutive(call.Problem, o, rows) {
+		set.Store(o.Float32s()[o.Index(b, rows[0].head, rows[0].query, 0):], o.Strides()[attention.AxisSequence], p.out, p.stride, factor, call.Problem.ValueDim)
+		return
+	}
+	set.Scale(p.out, p.stride, factor, p.stride)
 	for n, r := range rows {
 		narrow(set, o, b, r.head, r.query, p.row(n)[:call.Problem.ValueDim])
 	}
+}
+
+// consecutive reports whether rows are queries of one head that lie one after another
+// in a float32 output.
+func consecutive(p attention.Problem, o attention.Tensor, rows []row) bool {
+	last := len(rows) - 1
+	return o.DType() == attention.Float32 && adjacent(o) && o.Strides()[attention.AxisSequence] >= p.ValueDim &&
+		rows[0].head == rows[last].head && rows[last].query-rows[0].query == last
 }
 
 func logSumExp(top, total float32) float32 {

@@ -35,7 +35,7 @@ func newJob(p *plan) *job { return &job{plan: p} }
 // and useful.
 func (j *job) run(ctx context.Context, call *attention.Call) error {
 	j.prepare(ctx, call)
-	n := min(j.plan.backend.options.Threads, j.units)
+	n := min(j.plan.backend.options.Threads, j.units, worthwhile(call.Problem))
 	for len(j.workers) < n {
 		w := &worker{job: j}
 		w.start = w.main
@@ -54,6 +54,14 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 	j.ctx, j.call = nil, nil // the pool must not keep the caller's tensors alive
 	j.rescue.rethrow()
 	return ctx.Err()
+}
+
+// worthwhile returns for how many goroutines p has work: some ten microseconds each,
+// what waking one may take.
+func worthwhile(p attention.Problem) int {
+	const least, most = 1 << 20, 1 << 16 // multiply-adds, goroutines
+	pairs := float64(p.Batch) * float64(p.Heads) * float64(p.QueryLen) * float64(p.KeyLen)
+	return 1 + int(min(pairs*float64(p.Dim+p.ValueDim)/least, most))
 }
 
 func (j *job) prepare(ctx context.Context, call *attention.Call) {

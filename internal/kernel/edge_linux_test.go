@@ -38,6 +38,7 @@ func TestNothingOutsideIsRead(t *testing.T) {
 				low := fence[int32](t, s.Lanes)
 				for side := range 2 {
 					s.Scores(scores[side], q[side], k[side], dim, dim, n)
+					s.Store(k[side], dim, values[side], dim*s.Width, state[side][:min(n, s.Lanes)], dim)
 					s.Fence(scores[side], 0, n, low[side], low[side])
 					s.Weigh(scores[side], n, n/2, state[side], make([]float32, s.Lanes), make([]float32, s.Lanes))
 					s.Values(out[side], dim*s.Width, state[side], scores[side], values[side], dim*s.Width, n, dim*s.Width)

@@ -152,3 +152,23 @@ func isNaN16(bits uint16, brain bool) bool {
 	widenGo(wide[:], Rows{Uint16s: []uint16{bits}, Brain: brain})
 	return wide[0] != wide[0]
 }
+
+func TestScaleAndStore(t *testing.T) {
+	for _, s := range sets() {
+		for width := range 5 * s.Width {
+			for rows := range 4 {
+				padded := roundUp(width, s.Width)
+				src, factor := random(rows*padded), random(rows)
+				got, want := random(rows*(width+3)), make([]float32, 0)
+				want = append(want, got...)
+				s.Store(got, width+3, src, padded, factor, width)
+				storeGo(want, width+3, src, padded, factor, width)
+				require.Equal(t, want, got, "%s %d rows of %d", s.Name, rows, width)
+				want = append(want[:0], src...)
+				s.Scale(src, padded, factor, padded)
+				scaleGo(want, padded, factor, padded)
+				require.Equal(t, want, src, "%s %d rows of %d", s.Name, rows, width)
+			}
+		}
+	}
+}

@@ -15,6 +15,7 @@ type Set struct {
 	// transpose is nil, or transposes blocks side by side in 8 rows, 8 columns each.
 	transpose func(dst []float32, ldd int, src []float32, lds int, scale float32, blocks int)
 	scale     func(rows []float32, ld int, factor []float32, width int)
+	store     func(dst []float32, ldd int, src []float32, lds int, factor []float32, width int)
 	fence     func(scores []float32, first, keys int, low, high []int32)
 	bias      func(scores, bias []float32)
 	expand    func(bias []float32, keep []bool)
@@ -183,6 +184,19 @@ func (s *Set) Scale(rows []float32, ld int, factor []float32, width int) {
 	}
 	_ = rows[span(len(factor), ld, width)-1]
 	s.scale(rows, ld, factor, width)
+}
+
+// Store copies rows, each times a number:
+//
+//	dst[r·ldd+c] = src[r·lds+c]·factor[r]      r < len(factor), c < width
+//
+// Whole vectors of src are read.
+func (s *Set) Store(dst []float32, ldd int, src []float32, lds int, factor []float32, width int) {
+	if len(factor) == 0 || width == 0 {
+		return
+	}
+	_, _ = dst[span(len(factor), ldd, width)-1], src[span(len(factor), lds, roundUp(width, s.Width))-1]
+	s.store(dst, ldd, src, lds, factor, width)
 }
 
 // Transpose exchanges rows and columns:

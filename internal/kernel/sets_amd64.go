@@ -20,7 +20,7 @@ func sets() []*Set {
 }
 
 var avx2 = assembly("avx2", 16, 2, primitives{
-	scoresAVX2, valuesAVX2, weighAVX2, weighRowAVX2, scaleAVX2, fenceAVX2, biasAVX2, expandAVX2, softcapAVX2,
+	scoresAVX2, valuesAVX2, weighAVX2, weighRowAVX2, scaleAVX2, storeAVX2, fenceAVX2, biasAVX2, expandAVX2, softcapAVX2,
 	[4]widen{nil, widenF16AVX2, widenBF16AVX2, widenQ8AVX2}, narrowF16AVX2, narrowBF16AVX2,
 	[3]largest{largestF32AVX2, largestF16AVX2, largestBF16AVX2},
 	[4]dots{{dotsF32x1AVX2, dotsF32x2AVX2}, {dotsF16x1AVX2, dotsF16x2AVX2}, {dotsBF16x1AVX2, dotsBF16x2AVX2}, {dotsQ8x1AVX2, dotsQ8x2AVX2}},
@@ -28,7 +28,7 @@ var avx2 = assembly("avx2", 16, 2, primitives{
 })
 
 var avx512 = assembly("avx512", 32, 4, primitives{
-	scoresAVX512, valuesAVX512, weighAVX512, weighRowAVX512, scaleAVX512, fenceAVX512, biasAVX512, expandAVX512, softcapAVX512,
+	scoresAVX512, valuesAVX512, weighAVX512, weighRowAVX512, scaleAVX512, storeAVX512, fenceAVX512, biasAVX512, expandAVX512, softcapAVX512,
 	[4]widen{nil, widenF16AVX512, widenBF16AVX512, widenQ8AVX512}, narrowF16AVX512, narrowBF16AVX512,
 	[3]largest{largestF32AVX512, largestF16AVX512, largestBF16AVX512},
 	[4]dots{{dotsF32x1AVX512, dotsF32x2AVX512, dotsF32x4AVX512}, {dotsF16x1AVX512, dotsF16x2AVX512, dotsF16x4AVX512}, {dotsBF16x1AVX512, dotsBF16x2AVX512, dotsBF16x4AVX512}, {dotsQ8x1AVX512, dotsQ8x2AVX512, dotsQ8x4AVX512}},
@@ -56,6 +56,7 @@ type primitives struct {
 	weigh                func(scores *float32, keys, fine int, top, factor, total *float32) (holes, odd uint32)
 	weighRow             func(scores *float32, vectors int, top, factor, total *float32) (holes, odd uint32)
 	scale                func(rows *float32, ld int, factor *float32, vectors, count int)
+	store                func(dst *float32, ldd int, src *float32, lds int, factor *float32, vectors, tail, count int)
 	fence                func(scores *float32, first, keys int, low, high *int32)
 	bias                 func(scores, bias *float32, vectors int)
 	expand               func(bias *float32, keep *bool, vectors int)
@@ -122,6 +123,9 @@ func (p *primitives) rows(s *Set) {
 	}
 	s.scale = func(rows []float32, ld int, factor []float32, columns int) {
 		p.scale(&rows[0], 4*ld, &factor[0], columns/width, len(factor))
+	}
+	s.store = func(dst []float32, ldd int, src []float32, lds int, factor []float32, columns int) {
+		p.store(&dst[0], 4*ldd, &src[0], 4*lds, &factor[0], columns/width, columns%width, len(factor))
 	}
 	s.dots = func(rows int, scores []float32, lds int, queries []float32, ldq int, keys Rows, dim, count int) {
 		if count < streams {

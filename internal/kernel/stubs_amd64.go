@@ -39,6 +39,11 @@ func fenceAVX2(scores *float32, first int, keys int, low *int32, high *int32)
 //go:noescape
 func scaleAVX2(rows *float32, ld int, factor *float32, vectors int, count int)
 
+// storeAVX2 is storeGo for rows of groups of 8 numbers and tail more, ldd and lds bytes apart.
+//
+//go:noescape
+func storeAVX2(dst *float32, ldd int, src *float32, lds int, factor *float32, vectors int, tail int, count int)
+
 // biasAVX2 is biasGo for groups of 8 scores.
 //
 //go:noescape
@@ -243,6 +248,11 @@ func fenceAVX512(scores *float32, first int, keys int, low *int32, high *int32)
 //
 //go:noescape
 func scaleAVX512(rows *float32, ld int, factor *float32, vectors int, count int)
+
+// storeAVX512 is storeGo for rows of groups of 16 numbers and tail more, ldd and lds bytes apart.
+//
+//go:noescape
+func storeAVX512(dst *float32, ldd int, src *float32, lds int, factor *float32, vectors int, tail int, count int)
 
 // biasAVX512 is biasGo for groups of 16 scores.
 //

@@ -5,7 +5,7 @@ import "math"
 // portable is the set in plain Go, with panels as wide as those of AVX2.
 var portable = Set{
 	Name: "go", Lanes: goLanes, Width: 8, Rows: 4,
-	scores: scoresGo, values: valuesGo, weigh: weighGo, weighRow: weighRowGo, scale: scaleGo, fence: fenceGo, bias: biasGo, expand: expandGo, softcap: softcapGo,
+	scores: scoresGo, values: valuesGo, weigh: weighGo, weighRow: weighRowGo, scale: scaleGo, store: storeGo, fence: fenceGo, bias: biasGo, expand: expandGo, softcap: softcapGo,
 	narrow: narrowGo, largest: largestGo, widen: widenGo, dots: dotsGo, mix: mixGo,
 }
 
@@ -168,6 +168,16 @@ func scaleGo(rows []float32, ld int, factor []float32, width int) {
 		line := rows[r*ld:][:width]
 		for c := range line {
 			line[c] *= f
+		}
+	}
+}
+
+// storeGo is Set.Store.
+func storeGo(dst []float32, ldd int, src []float32, lds int, factor []float32, width int) {
+	for r, f := range factor {
+		to := dst[r*ldd:][:width]
+		for c, x := range src[r*lds:][:width] {
+			to[c] = x * f
 		}
 	}
 }

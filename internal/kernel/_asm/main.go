@@ -34,6 +34,7 @@ func main() {
 		w.weighRow()
 		w.fence()
 		w.scaleRows()
+		w.storeScaled()
 		w.bias()
 		w.expand()
 		w.softcap()

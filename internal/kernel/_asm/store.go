@@ -30,6 +30,47 @@ func (w isa) scaleRows() {
 	RET()
 }
 
+// storeScaled generates the copy of rows, each times a number.
+func (w isa) storeScaled() {
+	name := "store" + w.suffix
+	TEXT(name, NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, factor *float32, vectors, tail, count int)")
+	Doc(name + " is storeGo for rows of groups of " + itoa(w.lanes()) + " numbers and tail more, ldd and lds bytes apart.")
+	Pragma("noescape")
+	dst, ldd, src, lds, factor := argument("dst"), argument("ldd"), argument("src"), argument("lds"), argument("factor")
+	tail := argument("tail")
+	left := GP64()
+	MOVQ(tail, left)
+	mask := w.first(left)
+	loop(name, argument("count"), func() {
+		f, from, to, v := w.vector(), GP64(), GP64(), w.vector()
+		VBROADCASTSS(at(factor, 0), f)
+		MOVQ(src, from)
+		MOVQ(dst, to)
+		loop(name+"_row", argument("vectors"), func() {
+			VMULPS(at(from, 0), f, v)
+			VMOVUPS(v, at(to, 0))
+			add(w.bytes, from)
+			add(w.bytes, to)
+		})
+		TESTQ(tail, tail)
+		JEQ(LabelRef(name + "_whole"))
+		VMULPS(at(from, 0), f, v)
+		if w.wide() {
+			k := K()
+			VPMOVD2M(mask, k)
+			VMOVUPS(v, k, at(to, 0))
+		} else {
+			VMASKMOVPS(v, mask, at(to, 0))
+		}
+		Label(name + "_whole")
+		add(4, factor)
+		ADDQ(ldd, dst)
+		ADDQ(lds, src)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // narrow generates the rounding of whole vectors to 16 bits, ties to even.
 func (w isa) narrow(to storage) {
 	if to.size != 2 {
