@@ -119,13 +119,10 @@ type tile struct {
 	clean  kernel.Rows // without them, if there are any
 }
 
-// readQuery widens and scales a row of the unit.
+// readQuery widens a row of the unit.
 func (w *worker) readQuery(dst []float32, row row) {
 	q := w.job.call.In.Q
 	widen(w.set, dst, q, q.Index(w.unit.batch, row.head, row.query, 0), q.Strides()[attention.AxisDim])
-	for d := range dst {
-		dst[d] *= w.job.plan.scale.query
-	}
 }
 
 // factors returns what outputs and totals are to be multiplied by: the factors

@@ -12,6 +12,10 @@ func (w *worker) loadRows() {
 		w.readQuery(line[:dim], row)
 		clear(line[dim:])
 	}
+	if scale := w.job.plan.scale.query; scale != 1 {
+		w.factor[0] = scale
+		w.set.Scale(w.queries, padded, w.factor[:], len(w.rows)*padded) // one long row
+	}
 }
 
 // attendRows lets all rows look at the keys of a tile. K and V are read from

@@ -24,7 +24,7 @@ func (w *worker) loadPanels() {
 		for r := range p.lanes {
 			line := w.line[:dim]
 			w.readQuery(line, w.rows[p.first+r])
-			w.set.Transpose(queries[r:], lanes, line, dim, 1, dim, 1)
+			w.set.Transpose(queries[r:], lanes, line, dim, 1, dim, w.job.plan.scale.query)
 		}
 	}
 }

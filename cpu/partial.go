@@ -45,29 +45,33 @@ func fill(list []float32, with float32) {
 
 func (p *partial) row(r int) []float32 { return p.out[r*p.stride : (r+1)*p.stride] }
 
-// merge joins into p the partial of the first rows rows over further keys.
-// Joining is commutative exactly and associative but for rounding; callers keep
-// the order of the keys.
-func (p *partial) merge(other *partial, rows int) {
+// merge joins into p the partial of the first rows rows over further keys, which is
+// used up; scratch is for two numbers a row. Joining is commutative exactly and associative but for
+// rounding; callers keep the order of the keys.
+func (p *partial) merge(set *kernel.Set, other *partial, rows int, scratch []float32) {
+	mine, theirs := scratch[:rows], scratch[rows:2*rows] // factors of the outputs
 	for r := range rows {
-		top, total := &p.top[r], &p.total[r]
-		otherTop, otherTotal := other.top[r], other.total[r]
-		if otherTop == negativeInf {
-			continue
-		}
-		mine, theirs := p.row(r), other.row(r)
-		if *top == negativeInf {
-			copy(mine, theirs)
-			*top, *total = otherTop, otherTotal
-			continue
-		}
-		common := max(*top, otherTop) // NaN if either is
-		a, b := kernel.Exp(*top-common), kernel.Exp(otherTop-common)
-		for c, x := range theirs {
-			mine[c] = mine[c]*a + x*b
-		}
-		*top, *total = common, *total*a+otherTotal*b
+		common := max(p.top[r], other.top[r]) // NaN if either is
+		mine[r], theirs[r] = factorOf(p.top[r], common), factorOf(other.top[r], common)
+		p.top[r], p.total[r] = common, p.total[r]*mine[r]+other.total[r]*theirs[r]
 	}
+	set.Scale(p.out, p.stride, mine, p.stride)
+	set.Scale(other.out, p.stride, theirs, p.stride)
+	for r, factor := range theirs {
+		if factor != 0 { // outputs of nothing are not read
+			theirs[r] = 1
+			set.Mix(p.row(r), p.stride, theirs[r:r+1], 1, 1, kernel.Rows{Float32s: other.row(r), Stride: p.stride}, p.stride, 1)
+		}
+	}
+}
+
+// factorOf returns what sums under the maximum top are multiplied by under common, which
+// is no less; 0 where they are of nothing.
+func factorOf(top, common float32) float32 {
+	if top == negativeInf {
+		return 0
+	}
+	return kernel.Exp(top - common)
 }
 
 // store divides by the row sums and writes the rows to the call's outputs:

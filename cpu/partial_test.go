@@ -3,15 +3,21 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/glattn/attention/internal/kernel"
 )
+
+// vector is a width that is whole vectors of every set.
+const vector = 16
 
 // onePartial is one row over random keys, with top, total and outputs as the
 // definition of partial says.
 func onePartial(random *rand.Rand, scores, values []float64) partial {
-	p := makePartial(make([]float32, partialSize(1, 2)), 1, 2)
+	p := makePartial(make([]float32, partialSize(1, vector)), 1, vector)
 	p.reset()
 	if len(scores) == 0 {
 		return p
@@ -33,10 +39,11 @@ func onePartial(random *rand.Rand, scores, values []float64) partial {
 }
 
 func join(parts ...partial) partial {
-	p := makePartial(make([]float32, partialSize(1, 2)), 1, 2)
+	p := makePartial(make([]float32, partialSize(1, vector)), 1, vector)
 	p.reset()
-	for n := range parts {
-		p.merge(&parts[n], 1)
+	for _, part := range parts {
+		part.out = slices.Clone(part.out) // it is used up
+		p.merge(kernel.Auto(), &part, 1, make([]float32, 2))
 	}
 	return p
 }

@@ -127,7 +127,7 @@ func (w *worker) join(u unit) {
 	result := j.slot(u, 0)
 	for n := 1; n < j.cut.keyBlocks; n++ {
 		other := j.slot(u, n)
-		result.merge(&other, u.rowHigh-u.rowLow)
+		result.merge(w.set, &other, u.rowHigh-u.rowLow, w.running)
 	}
 	result.store(w.set, j.call, u.batch, w.rows)
 }
