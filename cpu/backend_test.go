@@ -225,6 +225,6 @@ func TestPlanNamesItsKernel(t *testing.T) {
 		call := makeCall(t, spec{shape: shape(1, 3, 1, lq, 100, 2, 2)})
 		plan, err := New(Options{Threads: 2}).Plan(t.Context(), call.Problem)
 		require.NoError(t, err)
-		require.Equal(t, "cpu "+New(Options{}).set.Name+want, plan.String())
+		require.Equal(t, "cpu "+New(Options{}).set.For(2).Name+want, plan.String())
 	}
 }

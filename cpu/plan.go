@@ -23,7 +23,7 @@ type plan struct {
 }
 
 func newPlan(b *Backend, p attention.Problem) *plan {
-	made := &plan{backend: b, set: b.set, problem: p, mutation: b.options.mutation}
+	made := &plan{backend: b, set: b.set.For(max(p.Dim, p.ValueDim)), problem: p, mutation: b.options.mutation}
 	made.scale = scalingOf(p, made.mutation)
 	made.jobs.New = func() any { return newJob(made) }
 	return made

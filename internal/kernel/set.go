@@ -8,6 +8,8 @@ type Set struct {
 	Width int    // row kernels take columns in multiples of it
 	Rows  int    // row kernels compute as many rows at once, and read K and V again for more
 
+	narrower *Set // with shorter vectors, nil if there is none
+
 	scores   func(scores, queries, keys []float32, ld, dim int, g groups)
 	values   func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int)
 	weigh    func(scores []float32, keys, fine int, top, factor, total []float32) (holes, odd uint32)
@@ -25,6 +27,15 @@ type Set struct {
 	largest   func(rows Rows, width, count int) uint32
 	dots      func(rows int, scores []float32, lds int, queries []float32, ldq int, keys Rows, dim, count int)
 	mix       func(rows int, out []float32, ldo int, weights []float32, ldw int, values Rows, width, count int)
+}
+
+// For returns the set for dims and columns of at most width numbers: one with shorter
+// vectors where half of each would be wasted.
+func (s *Set) For(width int) *Set {
+	if s.narrower != nil && width <= s.narrower.Width {
+		return s.narrower
+	}
+	return s
 }
 
 // groups is how a number of keys falls into groups that are computed side by side.

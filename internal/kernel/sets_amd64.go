@@ -19,7 +19,7 @@ func sets() []*Set {
 	return append(list, &portable)
 }
 
-var avx2 = assembly("avx2", 16, 2, primitives{
+var avx2 = assembly("avx2", 16, 2, nil, primitives{
 	scoresAVX2, valuesAVX2, weighAVX2, weighRowAVX2, scaleAVX2, storeAVX2, fenceAVX2, biasAVX2, expandAVX2, softcapAVX2,
 	[4]widen{nil, widenF16AVX2, widenBF16AVX2, widenQ8AVX2}, narrowF16AVX2, narrowBF16AVX2,
 	[3]largest{largestF32AVX2, largestF16AVX2, largestBF16AVX2},
@@ -27,7 +27,7 @@ var avx2 = assembly("avx2", 16, 2, primitives{
 	[4]mix{{mixF32x1AVX2, mixF32x2AVX2}, {mixF16x1AVX2, mixF16x2AVX2}, {mixBF16x1AVX2, mixBF16x2AVX2}, {mixQ8x1AVX2, mixQ8x2AVX2}},
 })
 
-var avx512 = assembly("avx512", 32, 4, primitives{
+var avx512 = assembly("avx512", 32, 4, &avx2, primitives{
 	scoresAVX512, valuesAVX512, weighAVX512, weighRowAVX512, scaleAVX512, storeAVX512, fenceAVX512, biasAVX512, expandAVX512, softcapAVX512,
 	[4]widen{nil, widenF16AVX512, widenBF16AVX512, widenQ8AVX512}, narrowF16AVX512, narrowBF16AVX512,
 	[3]largest{largestF32AVX512, largestF16AVX512, largestBF16AVX512},
@@ -70,8 +70,8 @@ type primitives struct {
 
 // assembly wraps primitives, which take addresses, in functions that take
 // slices. The methods of Set have checked all lengths.
-func assembly(name string, lanes, rows int, p primitives) Set {
-	s := Set{Name: name, Lanes: lanes, Width: lanes / 2, Rows: rows}
+func assembly(name string, lanes, rows int, narrower *Set, p primitives) Set {
+	s := Set{Name: name, Lanes: lanes, Width: lanes / 2, Rows: rows, narrower: narrower}
 	p.panels(&s)
 	p.rows(&s)
 	return s

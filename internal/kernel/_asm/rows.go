@@ -157,6 +157,10 @@ func (w isa) dots(from storage, rows int) {
 	scores, keys, left := argument("scores"), argument("keys"), argument("count")
 	queries, ldq := argument("queries"), argument("ldq")
 	apart := argument("apart")
+	var mask reg.VecVirtual
+	if !from.blocks() {
+		mask = w.first(argument("tail"))
+	}
 	loop(name, left, func() {
 		sums := make([][]reg.VecVirtual, rows)
 		for r := range sums {
@@ -189,7 +193,7 @@ func (w isa) dots(from storage, rows int) {
 			tail := argument("tail")
 			TESTQ(tail, tail)
 			JEQ(LabelRef(name + "_whole"))
-			w.multiply(from, sums, key, query, w.first(tail))
+			w.multiply(from, sums, key, query, mask)
 			Label(name + "_whole")
 		}
 		w.storeSums(sums, scores)
