@@ -56,7 +56,7 @@
 //	ATTN_BACKEND=auto|gpu|cpu|reference   what dispatch.Open uses when not told
 //	ATTN_REQUIRE=gpu                      tests: a missing GPU is a failure, not a skip
 //	ATTN_DEBUG=gl,trace,shaders           GL debug context; dispatch log; composed shaders in errors
-//	ATTN_CPU=avx512|avx2|go               instructions of the CPU backend, not the best ones found
+//	ATTN_CPU=avx512|avx2|neon|go          instructions of the CPU backend, not the best ones found
 //	ATTN_GPU=N                            index of the GL device to open, as attnbench info lists them
 //	ATTN_VECTORS=DIR[:DIR...]             tests: folders of operator test vectors, separated as in PATH
 package attention

@@ -10,6 +10,7 @@ import (
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/gpu"
+	"github.com/glattn/attention/internal/kernel"
 )
 
 // Machine describes what measurements are taken on.
@@ -21,6 +22,7 @@ type Machine struct {
 	Cores       int              `json:"cores"`   // logical ones that the process may use
 	Threads     int              `json:"threads"` // GOMAXPROCS
 	Features    []string         `json:"features"`
+	Kernels     []string         `json:"kernels"`         // sets of CPU kernels that run here, by their names for ATTN_CPU; the first is used
 	CacheL1D    int              `json:"cache_l1d_bytes"` // of a core; -1 or 0 if not known
 	CacheL2     int              `json:"cache_l2_bytes"`
 	CacheL3     int              `json:"cache_l3_bytes"`
@@ -62,7 +64,7 @@ func describeCPU() Machine {
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
 		CPU: strings.TrimSpace(cpuid.CPU.BrandName), Cores: runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0),
 		CacheL1D: cpuid.CPU.Cache.L1D, CacheL2: cpuid.CPU.Cache.L2, CacheL3: cpuid.CPU.Cache.L3,
-		MemoryBytes: TotalMemory(), Features: []string{}, Devices: []gpu.DeviceInfo{},
+		MemoryBytes: TotalMemory(), Features: []string{}, Kernels: kernel.Available(), Devices: []gpu.DeviceInfo{},
 	}
 	if m.CPU == "" {
 		m.CPU = runtime.GOARCH + " processor"

@@ -2,6 +2,8 @@ package cpu
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,5 +43,32 @@ func BenchmarkAttention(b *testing.B) {
 				b.ReportMetric(float64(call.Problem.Bytes())*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GB/s")
 			})
 		}
+	}
+}
+
+// BenchmarkSmallCalls gives the calls a second that many goroutines get out of one
+// plan. They should share the processor without loss.
+func BenchmarkSmallCalls(b *testing.B) {
+	for _, goroutines := range []int{1, 2, 32} {
+		b.Run(fmt.Sprintf("goroutines=%d/b=1/hq=8/hkv=8/q=1/kv=128/d=64", goroutines), func(b *testing.B) {
+			call := makeCall(b, spec{shape: shape(1, 8, 8, 1, 128, 64, 64)})
+			plan, err := New(Options{}).Plan(b.Context(), call.Problem)
+			require.NoError(b, err)
+			var group sync.WaitGroup
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			for range goroutines {
+				own := recall(b, call, false)
+				group.Go(func() {
+					for left.Add(-1) >= 0 {
+						if err := plan.Run(b.Context(), own); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			group.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+		})
 	}
 }

@@ -20,6 +20,7 @@ type worker struct {
 	scores       []float32 // of one panel [key][lane], or of all rows [row][key]
 	running      []float32 // what the last tile did to all rows
 	low, high    []int32   // the keys of all rows, for panel kernels
+	counts       []int32   // of a panel, see countKeys
 	state        state
 	line         []float32
 	keys, values []float32 // a tile or grain, when it cannot be used in place
@@ -46,6 +47,7 @@ func (w *worker) fit() {
 	} else {
 		w.panels = resized(w.panels, padded/c.lanes)
 		w.scores = resized(w.scores, c.lanes*c.tileKeys)
+		w.counts = resized(w.counts, c.lanes/4)
 		w.low, w.high = resized(w.low, padded), resized(w.high, padded)
 	}
 	w.queries = resized(w.queries, padded*c.dim)

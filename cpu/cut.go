@@ -34,20 +34,21 @@ const (
 type cut struct {
 	packed    bool
 	narrow    bool // by row kernels, not panels
-	sets      int  // sets of a batch entry
-	rows      int  // rows of a set
-	rowBlock  int  // rows of a unit
-	rowBlocks int  // blocks of rowBlock rows in a set
-	keyBlocks int  // blocks of splitKeys keys; 1 unless packed
-	tileKeys  int  // keys of a tile
-	lanes     int  // rows are computed in multiples of it
-	dim       int  // numbers of a row of queries: D, in whole vectors for row kernels
-	stride    int  // numbers of a row of outputs: Dv in whole vectors
-	keyGrain  int  // keys of which K, or V, is read by all rows of a narrow unit before the next
+	causal    bool
+	sets      int // sets of a batch entry
+	rows      int // rows of a set
+	rowBlock  int // rows of a unit
+	rowBlocks int // blocks of rowBlock rows in a set
+	keyBlocks int // blocks of splitKeys keys; 1 unless packed
+	tileKeys  int // keys of a tile
+	lanes     int // rows are computed in multiples of it
+	dim       int // numbers of a row of queries: D, in whole vectors for row kernels
+	stride    int // numbers of a row of outputs: Dv in whole vectors
+	keyGrain  int // keys of which K, or V, is read by all rows of a narrow unit before the next
 }
 
 func cutOf(p attention.Problem, set *kernel.Set, threads int) cut {
-	c := cut{sets: p.Heads, rows: p.QueryLen, keyBlocks: 1}
+	c := cut{sets: p.Heads, rows: p.QueryLen, keyBlocks: 1, causal: p.Causal != attention.Off}
 	if p.QueryLen <= packedQueries {
 		c.packed = true
 		c.sets, c.rows = p.KVHeads, p.QueryLen*p.Group()
@@ -104,14 +105,18 @@ type unit struct {
 	block, ofKeyBlock int // number of the row block in the call; of the key block in it
 }
 
-// unit returns unit n. Row blocks come last to first, because under a causal
-// rule the last ones have the most keys and should not be started at the end.
-func (c cut) unit(n, keyLen int) unit {
+// unit returns unit n. Under a causal rule the last row blocks have the most keys:
+// they come first, those of all sets before the next ones, so that threads end
+// together. Else the blocks of a set follow each other, which share K and V.
+func (c cut) unit(n, keyLen, batch int) unit {
 	u := unit{ofKeyBlock: n % c.keyBlocks, block: n / c.keyBlocks}
-	rowBlockOfSet := c.rowBlocks - 1 - u.block%c.rowBlocks
-	set := u.block / c.rowBlocks
+	sets := batch * c.sets
+	set, rowBlock := u.block/c.rowBlocks, u.block%c.rowBlocks
+	if c.causal {
+		set, rowBlock = u.block%sets, c.rowBlocks-1-u.block/sets
+	}
 	u.batch, u.set = set/c.sets, set%c.sets
-	u.rowLow = rowBlockOfSet * c.rowBlock
+	u.rowLow = rowBlock * c.rowBlock
 	u.rowHigh = min(u.rowLow+c.rowBlock, c.rows)
 	u.keyHigh = keyLen
 	if c.packed {

@@ -71,10 +71,24 @@ func (w *worker) attendPanel(number int, t *tile, first, end int, out []float32)
 		values = w.cleanValues(t, p, first, end)
 	}
 	values = values.From(first - t.first)
-	w.set.Values(out, width, factor, scores, values.Float32s, values.Stride, n, width)
+	w.set.Values(out, width, factor, scores, values.Float32s, values.Stride, n, width, w.countKeys(p, t, first, end))
 	if t.clean.Float32s != nil {
 		addOdd(out, p.lanes, lanes, scores, t.values.From(first-t.first), n, width)
 	}
+}
+
+// countKeys returns for each four rows how many of the keys [first, end) they need,
+// nil for all: at the edge of a causal mask half of the products are of weight 0.
+func (w *worker) countKeys(p panel, t *tile, first, end int) []int32 {
+	if end <= p.allHigh || t.unmasked {
+		return nil
+	}
+	counts := w.counts[:w.set.Lanes/4]
+	clear(counts)
+	for r, row := range w.rows[p.first : p.first+p.lanes] {
+		counts[r/4] = max(counts[r/4], int32(min(row.high, end)-first))
+	}
+	return counts
 }
 
 func (w *worker) scorePanel(number int, t *tile, first int, scores []float32) {

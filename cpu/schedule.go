@@ -102,7 +102,7 @@ func (w *worker) main() {
 		if n >= j.units {
 			return
 		}
-		u := j.cut.unit(n, j.call.Problem.KeyLen)
+		u := j.cut.unit(n, j.call.Problem.KeyLen, j.call.Problem.Batch)
 		if j.cut.keyBlocks == 1 {
 			result := makePartial(w.numbers, j.cut.paddedRows(u.rowHigh-u.rowLow), j.cut.stride)
 			if w.compute(u, &result) {

@@ -33,6 +33,7 @@ func (p *program) infoCommand() *cli.Command {
 func (p *program) machine(m bench.Machine) {
 	p.printf("CPU      %s, %d cores, %s/%s, %s\n", m.CPU, m.Cores, m.OS, m.Arch, m.Go)
 	p.printf("         %s\n", strings.Join(m.Features, " "))
+	p.printf("kernels  %s\n", strings.Join(m.Kernels, " "))
 	p.printf("memory   %s; caches: L1d %s, L2 %s, L3 %s\n", bytesText(float64(m.MemoryBytes)), bytesText(float64(m.CacheL1D)),
 		bytesText(float64(m.CacheL2)), bytesText(float64(m.CacheL3)))
 	for _, d := range m.Devices {

@@ -33,7 +33,7 @@ var (
 	knownBackends = []string{Auto, "gpu", "cpu", "reference"}
 	knownRequires = []string{"gpu"}
 	knownDebugs   = []string{"gl", "trace", "shaders"}
-	knownCPUs     = []string{"avx512", "avx2", "go"}
+	knownCPUs     = []string{"avx512", "avx2", "neon", "go"}
 )
 
 // Switches are those of ATTN_DEBUG.

@@ -68,7 +68,7 @@ func TestUnknownValues(t *testing.T) {
 		{debugVar, "gl,verbose", "verbose", "gl, trace, shaders"},
 		{gpuVar, "-1", "-1", "0, 1, 2"},
 		{gpuVar, "first", "first", "0, 1, 2"},
-		{cpuVar, "sse2", "sse2", "avx512, avx2, go"},
+		{cpuVar, "sse2", "sse2", "avx512, avx2, neon, go"},
 	} {
 		t.Run(c.variable+"="+c.value, func(t *testing.T) {
 			unset(t)

@@ -25,7 +25,7 @@ func BenchmarkPanel(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("kernel=values/set=%s/d=%d", s.Name, dim), func(b *testing.B) {
 				for b.Loop() {
-					s.Values(out, dim, state, scores, v, dim, keys, dim)
+					s.Values(out, dim, state, scores, v, dim, keys, dim, nil)
 				}
 				report(b)
 			})

@@ -91,8 +91,8 @@ func (c *checker) panel() {
 	const columns = 16 * 9 // 4 + 4 + 1 vectors of 16
 	values, factor := numbers(checkKeys*columns), wide(numbers(n))
 	out, outGot := make([]float32, n*columns), make([]float32, s.Lanes*columns)
-	portable.Values(out, columns, factor, want, values, columns, checkKeys, columns)
-	s.Values(outGot, columns, factor, got, values, columns, checkKeys, columns)
+	portable.Values(out, columns, factor, want, values, columns, checkKeys, columns, nil)
+	s.Values(outGot, columns, factor, got, values, columns, checkKeys, columns, nil)
 	for lane := 0; lane < s.Lanes; lane += n {
 		c.compare("values", out, outGot[lane*columns:][:len(out)])
 	}

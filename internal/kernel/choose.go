@@ -8,7 +8,7 @@ import (
 )
 
 // Names lists the sets that a build for some processor has.
-var Names = []string{"avx512", "avx2", "go"}
+var Names = []string{"avx512", "avx2", "neon", "go"}
 
 // Auto is the best set of this processor that passes [Set.Check].
 var Auto = sync.OnceValue(func() *Set {
@@ -19,6 +19,18 @@ var Auto = sync.OnceValue(func() *Set {
 	}
 	return &portable
 })
+
+// Available lists the names of the sets that this processor runs and that pass
+// [Set.Check], best first.
+func Available() []string {
+	var names []string
+	for _, s := range sets() {
+		if s.Check() == nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
 
 // Named returns the set with the given name, Auto for "". It fails when the name is not one of
 // Names, this processor lacks the instructions, or the set fails its check.

@@ -41,7 +41,7 @@ func TestNothingOutsideIsRead(t *testing.T) {
 					s.Store(k[side], dim, values[side], dim*s.Width, state[side][:min(n, s.Lanes)], dim)
 					s.Fence(scores[side], 0, n, low[side], low[side])
 					s.Weigh(scores[side], n, n/2, state[side], make([]float32, s.Lanes), make([]float32, s.Lanes))
-					s.Values(out[side], dim*s.Width, state[side], scores[side], values[side], dim*s.Width, n, dim*s.Width)
+					s.Values(out[side], dim*s.Width, state[side], scores[side], values[side], dim*s.Width, n, dim*s.Width, nil)
 					s.Transpose(turned[side], n, k[side], dim, n, dim, 1)
 				}
 			}

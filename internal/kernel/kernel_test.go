@@ -73,7 +73,21 @@ func TestValues(t *testing.T) {
 				v, w, f := random(keys*ldv), random(keys*s.Lanes), random(s.Lanes)
 				out := random(s.Lanes * ldo)
 				before := append([]float32(nil), out...)
-				s.Values(out, ldo, f, w, v, ldv, keys, width)
+				var counts []int32
+				if (vectors+keys)%3 > 0 { // weights beyond them are 0, and NaN is not met
+					counts = make([]int32, s.Lanes/4)
+					for n := range counts {
+						counts[n] = int32(min(keys, n%4+2*(n%2)))
+					}
+					for j := range keys {
+						for lane := range s.Lanes {
+							if j >= int(counts[lane/4]) {
+								w[j*s.Lanes+lane] = 0
+							}
+						}
+					}
+				}
+				s.Values(out, ldo, f, w, v, ldv, keys, width, counts)
 				for lane := range s.Lanes {
 					for c := range ldo {
 						want := float64(before[lane*ldo+c])

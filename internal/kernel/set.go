@@ -11,7 +11,7 @@ type Set struct {
 	narrower *Set // with shorter vectors, nil if there is none
 
 	scores   func(scores, queries, keys []float32, ld, dim int, g groups)
-	values   func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int)
+	values   func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int, counts []int32)
 	weigh    func(scores []float32, keys, fine int, top, factor, total []float32) (holes, odd uint32)
 	weighRow func(scores []float32, top, factor, total []float32) (holes, odd uint32)
 	// transpose is nil, or transposes blocks side by side in 8 rows, 8 columns each.
@@ -75,8 +75,10 @@ func (s *Set) Scores(scores, queries, keys []float32, ld, dim, n int) {
 //
 //	out[lane·ldo+c] = out[lane·ldo+c]·factor[lane] + Σ_j weights[j][lane]·values[j·ldv+c]      j < keys, c < width
 //
-// width is a multiple of Width. No keys scale the outputs.
-func (s *Set) Values(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int) {
+// width is a multiple of Width. No keys scale the outputs. Counts is nil, or says for
+// each four lanes that weights of keys from counts[lane/4] on, which is at most keys,
+// are 0: those need not be read.
+func (s *Set) Values(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int, counts []int32) {
 	if width == 0 {
 		return
 	}
@@ -87,7 +89,15 @@ func (s *Set) Values(out []float32, ldo int, factor, weights, values []float32, 
 	if keys > 0 {
 		_, _ = weights[keys*s.Lanes-1], values[span(keys, ldv, width)-1]
 	}
-	s.values(out, ldo, factor, weights, values, ldv, keys, width)
+	if counts != nil {
+		_ = counts[s.Lanes/4-1]
+		for _, n := range counts[:s.Lanes/4] {
+			if n < 0 || int(n) > keys {
+				panic("kernel: more keys than there are")
+			}
+		}
+	}
+	s.values(out, ldo, factor, weights, values, ldv, keys, width, counts)
 }
 
 // Weigh turns the scores [key][lane] of a panel into weights under the running

@@ -52,7 +52,7 @@ type (
 // for float32, binary16, bfloat16 and blocks.
 type primitives struct {
 	scores               func(scores, queries, keys *float32, ld, dim, sixes, fours, ones int)
-	values               func(out *float32, ldo int, factor, weights, values *float32, ldv, keys, vectors int)
+	values               func(out *float32, ldo int, factor, weights, values *float32, ldv, keys, vectors int, counts *int32)
 	weigh                func(scores *float32, keys, fine int, top, factor, total *float32) (holes, odd uint32)
 	weighRow             func(scores *float32, vectors int, top, factor, total *float32) (holes, odd uint32)
 	scale                func(rows *float32, ld int, factor *float32, vectors, count int)
@@ -83,8 +83,8 @@ func (p *primitives) panels(s *Set) {
 	s.scores = func(scores, queries, keys []float32, ld, dim int, g groups) {
 		p.scores(&scores[0], &queries[0], &keys[0], ld, dim, g.sixes, g.fours, g.ones)
 	}
-	s.values = func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, columns int) {
-		p.values(&out[0], ldo, &factor[0], unsafe.SliceData(weights), unsafe.SliceData(values), ldv, keys, columns/width)
+	s.values = func(out []float32, ldo int, factor, weights, values []float32, ldv, keys, columns int, counts []int32) {
+		p.values(&out[0], ldo, &factor[0], unsafe.SliceData(weights), unsafe.SliceData(values), ldv, keys, columns/width, unsafe.SliceData(counts))
 	}
 	s.weigh = func(scores []float32, keys, fine int, top, factor, total []float32) (holes, odd uint32) {
 		return p.weigh(unsafe.SliceData(scores), keys, fine, &top[0], &factor[0], &total[0])

@@ -17,7 +17,7 @@ func scoresAVX2(scores *float32, queries *float32, keys *float32, ld int, dim in
 // valuesAVX2 is valuesGo for this width; vectors counts groups of 8 columns.
 //
 //go:noescape
-func valuesAVX2(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int)
+func valuesAVX2(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int, counts *int32)
 
 // weighAVX2 is weighGo for this width.
 //
@@ -227,7 +227,7 @@ func scoresAVX512(scores *float32, queries *float32, keys *float32, ld int, dim 
 // valuesAVX512 is valuesGo for this width; vectors counts groups of 16 columns.
 //
 //go:noescape
-func valuesAVX512(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int)
+func valuesAVX512(out *float32, ldo int, factor *float32, weights *float32, values *float32, ldv int, keys int, vectors int, counts *int32)
 
 // weighAVX512 is weighGo for this width.
 //

@@ -51,8 +51,11 @@ func scorePair(queries, keyA, keyB []float32) (quad, quad) {
 }
 
 // valuesGo is Set.Values: eight columns at a time, which stay in registers.
-func valuesGo(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int) {
+func valuesGo(out []float32, ldo int, factor, weights, values []float32, ldv, keys, width int, counts []int32) {
 	for lane := range goLanes {
+		if counts != nil {
+			keys = int(counts[lane/4])
+		}
 		f := factor[lane]
 		for c := 0; c < width; c += 8 {
 			o := (*[8]float32)(out[lane*ldo+c:])

@@ -110,10 +110,14 @@ func (w isa) blocks() [][2]int {
 	return [][2]int{{4, 3}, {4, 2}, {8, 1}}
 }
 
+// perCount is the rows for which there is a number in counts. Blocks of other sizes
+// take all keys.
+const perCount = 4
+
 // values generates the products of a panel of weights with values in place.
 func (w isa) values() {
 	name := "values" + w.suffix
-	TEXT(name, NOSPLIT, "func(out *float32, ldo int, factor, weights, values *float32, ldv, keys, vectors int)")
+	TEXT(name, NOSPLIT, "func(out *float32, ldo int, factor, weights, values *float32, ldv, keys, vectors int, counts *int32)")
 	Doc(name + " is valuesGo for this width; vectors counts groups of " + itoa(w.lanes()) + " columns.")
 	Pragma("noescape")
 	out, ldo := argument("out"), argument("ldo")
@@ -130,8 +134,18 @@ func (w isa) values() {
 		o, weights, factor, left := GP64(), argument("weights"), argument("factor"), GP64()
 		MOVQ(out, o)
 		MOVQ(U32(2*w.lanes()/rows), left)
+		counts := argument("counts")
 		loop(prefix+"_rows", left, func() {
-			w.valueBlock(prefix, rows, columns, o, ldo, factor, weights, values, ldv, keys)
+			count := GP64()
+			MOVQ(keys, count)
+			if rows == perCount {
+				TESTQ(counts, counts)
+				JEQ(LabelRef(prefix + "_all"))
+				MOVLQSX(at(counts, 0), count)
+				add(4, counts)
+				Label(prefix + "_all")
+			}
+			w.valueBlock(prefix, rows, columns, o, ldo, factor, weights, values, ldv, count)
 			add(4*rows, weights)
 			add(4*rows, factor)
 		})
