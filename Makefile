@@ -23,8 +23,8 @@ TIMEOUT ?= 12m
 NUMERIC := ^(TestConformance.*|TestShipped.*|TestFuzzSeeds|TestRandomProblems|TestReferenceCompiler|TestSharedBytes|TestBoundCatches|TestReferencePassesShortCases)$$
 
 .NOTPARALLEL:
-.PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders cross needed \
-	test-race conform vectors fuzz-short benchstat clean
+.PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders cross arm64 needed \
+	test-race paths conform vectors fuzz-short benchstat bench-peers clean
 
 all: build
 
@@ -42,7 +42,7 @@ build: ## build bin/attnbench
 
 ## Test: cheap checks first; go test's own summary is the last thing printed
 
-test: deps fmt sizes vet staticcheck lint cross needed shaders test-race conform
+test: deps fmt sizes vet staticcheck lint cross arm64 needed shaders test-race paths conform
 
 deps:
 	$(STEP) deps 'scripts/deps.sh test'
@@ -68,6 +68,9 @@ lint: sizes
 cross:
 	$(STEP) cross 'scripts/cross.sh'
 
+arm64:
+	$(STEP) arm64 'scripts/arm64.sh'
+
 needed:
 	$(STEP) needed 'scripts/needed.sh'
 
@@ -76,6 +79,9 @@ shaders:
 
 test-race:
 	$(STEP) test-race 'go test -race -short -skip "$(NUMERIC)" -timeout $(TIMEOUT) ./...'
+
+paths:
+	$(STEP) paths 'scripts/paths.sh'
 
 conform:
 	@scripts/step.sh -q conform 'list=$$(scripts/vectors.sh); ATTN_VECTORS=$$list go test -timeout $(TIMEOUT) ./...'
@@ -90,6 +96,11 @@ fuzz-short:
 
 benchstat: ## compare two files of go test -bench output: make benchstat OLD=old.txt NEW=new.txt
 	$(TOOL) benchstat $(OLD) $(NEW)
+
+bench-peers: ## time other libraries beside the cpu backend, which are installed by apt-get and npm
+	@scripts/peers.sh
+	@CGO_ENABLED=0 go build -o bin/peers ./bench/peers
+	@bin/peers $(ARGS)
 
 clean:
 	rm -rf bin .cache

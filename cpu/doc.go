@@ -13,18 +13,21 @@
 //	cut.go        how a call falls into units of work
 //	schedule.go   the goroutines that take units, cancellation
 //	block.go      one unit: the loop over key tiles
-//	panels.go     a tile for many rows: panels of them, packed values
+//	panels.go     a tile for many rows: panels of them
 //	narrow.go     a tile for few rows, as in decoding: K and V where they lie
 //	rows.go       the rows of a unit, in panels, and the keys each may see
 //	score.go      scale, softcap, bias and mask of scores
-//	softmax.go    the running maximum and sum of rows
+//	softmax.go    the running maximum and sum of rows; masked weights
 //	rescue.go     a goroutine's panic, brought to the caller
 //	partial.go    the partial result, its merge and its end
 //	convert.go    rows of any type and stride, in place or widened to float32
-//	exp.go        exp and tanh in float32
 //
 // How a call is cut depends on its lengths and on the number of query heads that
 // share a KV head; where batch or goroutines decide how many rows go together, no
 // bit depends on it. On one instruction set the bits of a result are a function of
 // the batch entry alone.
+//
+// K and V are read where they lie, whole vectors at a time also at the end of a row:
+// what lies behind a row in the same storage may be read, and has no effect. Storage
+// is never read beyond its end.
 package cpu

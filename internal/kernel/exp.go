@@ -22,7 +22,7 @@ const (
 )
 
 // Exp returns eˣ for x ≤ 88, at most 1.1 ulp off over normal results and 1.5 over
-// subnormal ones (cpu.TestExpAccuracy; 1.03 and 1.0 were found). NaN gives NaN, −Inf gives 0.
+// subnormal ones (TestExpAccuracy; 1.03 and 1.0 were found). NaN gives NaN, −Inf gives 0.
 //
 // x = n·ln2 + r; eˣ = 2ⁿ·eʳ (Cody and Waite's reduction).
 func Exp(x float32) float32 {

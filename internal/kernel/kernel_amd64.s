@@ -502,42 +502,40 @@ DATA lanes<>+120(SB)/4, $0x00000000
 DATA lanes<>+124(SB)/4, $0x00000000
 GLOBL lanes<>(SB), RODATA|NOPTR, $128
 
-// func transposeAVX2(dst *float32, ldd int, src *float32, lds int, scale float32, blocks int, nextdst int, nextsrc int)
+// func transposeAVX2(dst *float32, ldd int, src *float32, lds int, scale float32, blocks int)
 // Requires: AVX
-TEXT ·transposeAVX2(SB), NOSPLIT, $0-64
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+16(FP), CX
 	MOVQ         ldd+8(FP), DX
 	MOVQ         lds+24(FP), BX
-	MOVQ         nextdst+48(FP), SI
-	MOVQ         nextsrc+56(FP), DI
 	SHLQ         $0x02, DX
 	SHLQ         $0x02, BX
-	SHLQ         $0x02, SI
-	SHLQ         $0x02, DI
+	MOVQ         DX, SI
+	SHLQ         $0x03, SI
 	VBROADCASTSS scale+32(FP), Y0
-	MOVQ         blocks+40(FP), R8
-	TESTQ        R8, R8
+	MOVQ         blocks+40(FP), DI
+	TESTQ        DI, DI
 	JLE          transpose_blocks_end
 
 transpose_blocks_loop:
-	MOVQ       CX, R9
-	VMOVUPS    (R9), Y1
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y2
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y3
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y4
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y5
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y6
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y7
-	ADDQ       BX, R9
-	VMOVUPS    (R9), Y8
-	ADDQ       BX, R9
+	MOVQ       CX, R8
+	VMOVUPS    (R8), Y1
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y2
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y3
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y4
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y5
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y6
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y7
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y8
+	ADDQ       BX, R8
 	VUNPCKLPS  Y2, Y1, Y9
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2
@@ -554,42 +552,42 @@ transpose_blocks_loop:
 	VSHUFPS    $0xee, Y6, Y4, Y4
 	VSHUFPS    $0x44, Y7, Y5, Y6
 	VSHUFPS    $0xee, Y7, Y5, Y5
-	MOVQ       AX, R9
+	MOVQ       AX, R8
 	VPERM2F128 $0x20, Y3, Y8, Y7
 	VMULPS     Y0, Y7, Y7
-	VMOVUPS    Y7, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y7, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x20, Y4, Y9, Y7
 	VMULPS     Y0, Y7, Y7
-	VMOVUPS    Y7, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y7, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x20, Y6, Y2, Y7
 	VMULPS     Y0, Y7, Y7
-	VMOVUPS    Y7, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y7, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x20, Y5, Y1, Y7
 	VMULPS     Y0, Y7, Y7
-	VMOVUPS    Y7, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y7, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x31, Y3, Y8, Y3
 	VMULPS     Y0, Y3, Y3
-	VMOVUPS    Y3, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y3, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x31, Y4, Y9, Y3
 	VMULPS     Y0, Y3, Y3
-	VMOVUPS    Y3, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y3, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x31, Y6, Y2, Y2
 	VMULPS     Y0, Y2, Y2
-	VMOVUPS    Y2, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y2, (R8)
+	ADDQ       DX, R8
 	VPERM2F128 $0x31, Y5, Y1, Y1
 	VMULPS     Y0, Y1, Y1
-	VMOVUPS    Y1, (R9)
-	ADDQ       DX, R9
+	VMOVUPS    Y1, (R8)
+	ADDQ       DX, R8
 	ADDQ       SI, AX
-	ADDQ       DI, CX
-	DECQ       R8
+	ADDQ       $0x00000020, CX
+	DECQ       DI
 	JNE        transpose_blocks_loop
 
 transpose_blocks_end:

@@ -4,10 +4,10 @@
 
 package kernel
 
-// transposeAVX2 is transposeGo; the next block lies nextdst and nextsrc numbers further.
+// transposeAVX2 is the transposition of blocks side by side in 8 rows, 8 columns each.
 //
 //go:noescape
-func transposeAVX2(dst *float32, ldd int, src *float32, lds int, scale float32, blocks int, nextdst int, nextsrc int)
+func transposeAVX2(dst *float32, ldd int, src *float32, lds int, scale float32, blocks int)
 
 // scoresAVX2 is scoresGo for this width.
 //

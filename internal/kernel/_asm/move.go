@@ -8,15 +8,16 @@ import (
 
 // transpose generates the transposition of a strip of blocks of 8 by 8 numbers.
 func transpose() {
-	TEXT("transposeAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, scale float32, blocks, nextdst, nextsrc int)")
-	Doc("transposeAVX2 is transposeGo; the next block lies nextdst and nextsrc numbers further.")
+	TEXT("transposeAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds int, scale float32, blocks int)")
+	Doc("transposeAVX2 is the transposition of blocks side by side in 8 rows, 8 columns each.")
 	Pragma("noescape")
 	dst, src := argument("dst"), argument("src")
 	ldd, lds := argument("ldd"), argument("lds")
-	nextdst, nextsrc := argument("nextdst"), argument("nextsrc")
-	for _, r := range []reg.GPVirtual{ldd, lds, nextdst, nextsrc} {
-		SHLQ(Imm(2), r)
-	}
+	SHLQ(Imm(2), ldd)
+	SHLQ(Imm(2), lds)
+	nextdst := GP64()
+	MOVQ(ldd, nextdst)
+	SHLQ(Imm(3), nextdst)
 	scale := YMM()
 	VBROADCASTSS(NewParamAddr("scale", 32), scale)
 	loop("transpose_blocks", argument("blocks"), func() {
@@ -58,7 +59,7 @@ func transpose() {
 		store(0x20)
 		store(0x31)
 		ADDQ(nextdst, dst)
-		ADDQ(nextsrc, src)
+		add(8*4, src)
 	})
 	VZEROUPPER()
 	RET()
