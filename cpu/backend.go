@@ -30,11 +30,13 @@ type Backend struct {
 	set     *kernel.Set
 	fault   error // why there is no set
 	closed  atomic.Bool
+	crew    crew
 }
 
 var _ attention.Backend = (*Backend)(nil)
 
-// New returns the fast CPU backend. It holds no threads between calls. Where
+// New returns the fast CPU backend. It holds no threads between calls: goroutines that
+// helped one look for another for a tenth of a millisecond, then end. Where
 // ATTN_CPU asks for instructions that there are not, Plan fails with an
 // [attention.ErrUnavailable].
 func New(opts Options) *Backend {

@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -172,6 +173,37 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		if !raceEnabled { // the race detector makes sync.Pool forget
 			require.Zero(t, count, "lq=%d", lq)
 		}
+	}
+}
+
+// TestHelpersEnd lets helpers of many calls at once go from call to call, and then
+// counts goroutines: none may stay.
+func TestHelpersEnd(t *testing.T) {
+	before := runtime.NumGoroutine()
+	backend := New(Options{Threads: 4})
+	call := makeCall(t, spec{shape: shape(2, 8, 8, 1, 2048, 64, 64)})
+	run(t, backend, call)
+	want := bits(call.Out.O)
+	plan, err := backend.Plan(t.Context(), call.Problem)
+	require.NoError(t, err)
+	var callers sync.WaitGroup
+	for range 3 {
+		own := recall(t, call, false)
+		callers.Go(func() {
+			for range 100 {
+				if err := plan.Run(t.Context(), own); err != nil {
+					t.Error(err)
+				}
+				if !slices.Equal(want, bits(own.Out.O)) {
+					t.Error("other bits than alone")
+				}
+			}
+		})
+	}
+	callers.Wait()
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond) // and the one of Eventually
+	for n := range backend.crew.seats {
+		require.Nil(t, backend.crew.seats[n].worker.Load())
 	}
 }
 

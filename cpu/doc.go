@@ -12,6 +12,7 @@
 //
 //	cut.go        how a call falls into units of work
 //	schedule.go   the goroutines that take units, cancellation
+//	crew.go       helping goroutines, which look for another call before they end
 //	block.go      one unit: the loop over key tiles
 //	panels.go     a tile for many rows: panels of them
 //	narrow.go     a tile for few rows, as in decoding: K and V where they lie

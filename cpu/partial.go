@@ -53,7 +53,8 @@ func (p *partial) merge(set *kernel.Set, other *partial, rows int, scratch []flo
 	for r := range rows {
 		common := max(p.top[r], other.top[r]) // NaN if either is
 		mine[r], theirs[r] = factorOf(p.top[r], common), factorOf(other.top[r], common)
-		p.top[r], p.total[r] = common, p.total[r]*mine[r]+other.total[r]*theirs[r]
+		// Each product is rounded, never fused with the sum, which would tell the two sides apart.
+		p.top[r], p.total[r] = common, float32(p.total[r]*mine[r])+float32(other.total[r]*theirs[r])
 	}
 	set.Scale(p.out, p.stride, mine, p.stride)
 	set.Scale(other.out, p.stride, theirs, p.stride)

@@ -38,14 +38,14 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 	n := min(j.plan.backend.options.Threads, j.units, worthwhile(call.Problem))
 	for len(j.workers) < n {
 		w := &worker{job: j}
-		w.start = w.main
+		w.start = func() { j.plan.backend.crew.help(w) }
 		j.workers = append(j.workers, w)
 	}
 	if n > 0 {
 		j.running.Add(n)
 		for _, w := range j.workers[1:n] {
 			w.fit()
-			go w.start()
+			j.plan.backend.crew.start(w)
 		}
 		j.workers[0].fit()
 		j.workers[0].main()
