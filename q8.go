@@ -42,6 +42,7 @@ func NewQ8_0(data []byte, shape ...int) Tensor {
 // Finite rows have the bytes that ggml's quantize_row_q8_0_ref gives them, where it
 // defines any: below 127·2⁻¹²⁸ its 1/d overflows, here the block is 0.
 func QuantizeQ8_0(dst []byte, src []float32) {
+	dst = dst[:Q8_0.Bytes(len(src))]
 	for len(src) > 0 {
 		n := min(len(src), Q8_0Block)
 		quantizeBlock(dst[:Q8_0BlockBytes], src[:n])
@@ -72,6 +73,7 @@ func quantizeBlock(dst []byte, src []float32) {
 // DequantizeQ8_0 widens the first len(dst) numbers of a row of blocks, exactly.
 // src must hold whole blocks, Q8_0.Bytes(len(dst)) bytes.
 func DequantizeQ8_0(dst []float32, src []byte) {
+	src = src[:Q8_0.Bytes(len(dst))]
 	for len(dst) > 0 {
 		n := min(len(dst), Q8_0Block)
 		block := src[:Q8_0BlockBytes]
@@ -93,7 +95,7 @@ func q8At(data []byte, at int) (scale float64, value int8) {
 func setQ8(data []byte, at int, v float64) {
 	scale, _ := q8At(data, at)
 	value := math.Round(v / scale)
-	if value != value {
+	if scale == 0 || value != value {
 		value = 0
 	}
 	data[at/Q8_0Block*Q8_0BlockBytes+2+at%Q8_0Block] = byte(int8(max(-q8Largest, min(q8Largest, value))))

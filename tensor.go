@@ -187,10 +187,12 @@ func (t Tensor) Set(b, h, i, d int, v float64) {
 	}
 }
 
-// SetRow stores row at [b, h, i, 0:len(row)], rounded to the element type. In a
+// SetRow stores row at [b, h, i, 0:len(row)], rounded to the element type; numbers
+// beyond the width of the tensor are left out. In a
 // Q8_0 tensor each block gets its own scale, as by [QuantizeQ8_0], and what is left
 // of the last block becomes 0.
 func (t Tensor) SetRow(b, h, i int, row []float32) {
+	row = row[:min(len(row), t.shape[AxisDim])]
 	if t.dtype == Q8_0 {
 		QuantizeQ8_0(t.u8[t.Index(b, h, i, 0)/Q8_0Block*Q8_0BlockBytes:], row)
 		return

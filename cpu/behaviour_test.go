@@ -56,6 +56,73 @@ func TestBitsDoNotDependOnBatch(t *testing.T) {
 	}
 }
 
+// alone copies one batch entry into storage of its own, that ends where the entry does
+// or goes on with NaN.
+func alone(t attention.Tensor, b int, more int) attention.Tensor {
+	s := t.Shape()
+	data := make([]float32, s[1]*s[2]*s[3]+more)
+	for n := range data {
+		data[n] = float32(math.NaN())
+	}
+	to := attention.NewFloat32(data, 1, s[1], s[2], s[3])
+	each(to, func(_, h, i, d int) { to.Set(0, h, i, d, t.At(b, h, i, d)) })
+	return to
+}
+
+// TestBitsDoNotDependOnWhatLiesBehind compares batch entries with the same ones alone in
+// storage that ends with them, or goes on with NaN: widths that are no whole vectors are
+// read beyond the end of rows.
+func TestBitsDoNotDependOnWhatLiesBehind(t *testing.T) {
+	for _, width := range []int{1, 5, 8, 21, 40, 72, 111} {
+		for _, lk := range []int{3, 4, 5, 100, 513} {
+			for _, masked := range []bool{false, true} {
+				for _, lq := range []int{1, 20} {
+					all := makeCall(t, spec{shape: shape(2, 2, 1, lq, lk, width, width), masked: masked, lse: true})
+					each(all.In.V, func(b, h, i, d int) { // of the second entry
+						if b == 1 && i == 0 {
+							all.In.V.Set(b, h, i, d, math.NaN())
+						}
+					})
+					run(t, New(Options{}), all)
+					for _, more := range []int{0, 64} {
+						in := attention.Inputs{Q: alone(all.In.Q, 0, more), K: alone(all.In.K, 0, more), V: alone(all.In.V, 0, more)}
+						if masked {
+							in.Mask = all.In.Mask.Slice(attention.AxisBatch, 0, 1)
+						}
+						one := recall(t, &attention.Call{Problem: all.Problem, In: in}, false)
+						run(t, New(Options{}), one)
+						require.Equal(t, bits(all.Out.O.Slice(attention.AxisBatch, 0, 1)), bits(one.Out.O), "width=%d lk=%d lq=%d masked=%v more=%d", width, lk, lq, masked, more)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestInfiniteKeys puts an infinite number into a key, which makes scores of ±Inf
+// without any mask, and NaN into its value, which scores of −Inf must not meet.
+func TestInfiniteKeys(t *testing.T) {
+	for _, lq := range []int{1, 20, 32, 100} {
+		for _, lk := range []int{40, 600} {
+			for _, dtype := range []attention.DType{f32, f16} {
+				for _, causal := range []attention.Align{attention.Off, attention.BottomRight} {
+					for _, x := range []float64{math.Inf(1), math.Inf(-1)} {
+						call := makeCall(t, spec{shape: shape(1, 1, 1, lq, lk, 40, 24), v: dtype, lse: true, options: attention.Options{Causal: causal}})
+						each(call.In.Q, func(b, h, i, d int) { call.In.Q.Set(b, h, i, d, math.Abs(call.In.Q.At(b, h, i, d))) })
+						call.In.K.Set(0, 0, 3, 5, x)
+						call.In.V.Set(0, 0, 3, 7, math.NaN())
+						want := recall(t, call, false)
+						run(t, NewReference(), want)
+						run(t, New(Options{}), call)
+						requireClose(t, want.Out.O, call.Out.O, 2e-5)
+						requireClose(t, want.Out.LSE, call.Out.LSE, 2e-5)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestOnePlanServesManyCallsAtOnce(t *testing.T) {
 	large := makeCall(t, spec{shape: shape(2, 4, 2, 8, 1200, 16, 16)})
 	plan, err := New(Options{Threads: 2}).Plan(t.Context(), large.Problem)

@@ -117,8 +117,8 @@ type tile struct {
 	unmasked   bool // mutate.LastTileUnmasked
 
 	// For values with Inf or NaN, when some weights are of masked keys: 0·NaN is NaN.
-	finite bool        // there are none
-	clean  kernel.Rows // without them, if there are any
+	checked bool        // for them
+	clean   kernel.Rows // without them, if there are any
 }
 
 // readQuery widens a row of the unit.

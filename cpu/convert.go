@@ -44,34 +44,21 @@ func adjacent(t attention.Tensor) bool {
 	return t.Strides()[attention.AxisDim] == 1 || t.Shape()[attention.AxisDim] == 1
 }
 
-// inPlace returns rows of head h of t from low on, read width numbers wide, and how
-// many of the rows [low, high) these are: all but some at the end of the storage
-// if width goes beyond the row, none if rows cannot be read where they lie.
-func inPlace(t attention.Tensor, b, h, low, high, width int) (kernel.Rows, int) {
-	stride := t.Strides()[attention.AxisSequence]
-	if !adjacent(t) || stride < 0 {
-		return kernel.Rows{}, 0
-	}
+// inPlace returns rows [low, high) of head h of t, whose rows are adjacent.
+func inPlace(t attention.Tensor, b, h, low, high int) kernel.Rows {
+	stride, width := t.Strides()[attention.AxisSequence], t.Shape()[attention.AxisDim]
 	at := t.Index(b, h, low, 0)
-	r, stored := kernel.Rows{Stride: stride, Brain: t.DType() == attention.BFloat16}, 0
+	end := at + (high-low-1)*stride + width
+	r := kernel.Rows{Stride: stride, Brain: t.DType() == attention.BFloat16}
 	switch t.DType() {
 	case attention.Float32:
-		r.Float32s = t.Float32s()[at:]
-		stored = len(r.Float32s)
-	case attention.Q8_0:
-		r.Blocks = t.Uint8s()[blockBytes(at):]
-		stored = len(r.Blocks) / kernel.BlockBytes * kernel.Block
+		r.Float32s = t.Float32s()[at:end]
+	case attention.Q8_0: // rows have whole blocks
+		r.Blocks = t.Uint8s()[blockBytes(at):blockBytes(roundUp(end, kernel.Block))]
 	default:
-		r.Uint16s = t.Uint16s()[at:]
-		stored = len(r.Uint16s)
+		r.Uint16s = t.Uint16s()[at:end]
 	}
-	n := high - low
-	if stored < width {
-		n = 0
-	} else if stride > 0 {
-		n = min(n, (stored-width)/stride+1)
-	}
-	return r, n
+	return r
 }
 
 // copied widens rows [low, high) of head h of t into scratch, stride apart, with
@@ -88,24 +75,44 @@ func copied(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, h
 
 // closeRows returns float32 rows of width numbers that lie one after another,
 // without a copy if they do: a large power-of-two stride would make the rows of a
-// tile fight for the same cache sets. What a row has beyond its end may be anything.
+// tile fight for the same cache sets.
 func closeRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, width int) kernel.Rows {
-	if t.DType() == attention.Float32 && t.Strides()[attention.AxisSequence] == t.Shape()[attention.AxisDim] {
-		if rows, n := inPlace(t, b, h, low, high, width); n == high-low {
-			return rows
-		}
+	if t.DType() == attention.Float32 && adjacent(t) && t.Strides()[attention.AxisSequence] == width && t.Shape()[attention.AxisDim] == width {
+		return inPlace(t, b, h, low, high)
 	}
 	return copied(set, scratch, t, b, h, low, high, width)
 }
 
-// anyRows returns rows of any type, read width numbers wide, from low on, and where
-// they end: at most most of them in place, else a few widened.
+// anyRows returns rows of any type, read width numbers wide, from low on, and where they
+// end: most at most. They are read where they lie, or a few are widened. Width may go
+// beyond a row, into the next; the last rows before high are widened then, so that nothing
+// is read behind them. Where rows are cut thus decides on bits, so it follows from sizes
+// alone and not from what there is behind the tensor.
 func anyRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, most, width int) (kernel.Rows, int) {
-	if rows, n := inPlace(t, b, h, low, min(high, low+most), width); n > 0 {
-		return rows, low + n
+	end := min(high, low+most)
+	if last := high - rowsBeyond(t, width); readable(t) && low < last {
+		return inPlace(t, b, h, low, high), min(end, last)
 	}
-	end := min(high, low+len(scratch)/width)
+	end = min(end, low+len(scratch)/width)
 	return copied(set, scratch, t, b, h, low, end, width), end
+}
+
+// readable reports whether row kernels can read the rows of t where they lie.
+func readable(t attention.Tensor) bool {
+	if t.DType() == attention.Q8_0 {
+		return t.Shape()[attention.AxisDim]%kernel.Block == 0 // else the rest of a block might be NaN
+	}
+	return adjacent(t) && t.Strides()[attention.AxisSequence] >= t.Shape()[attention.AxisDim]
+}
+
+// rowsBeyond returns how many rows at the end are not to be read width numbers wide: those
+// that rows without a gap need, and at least as many as the kernels take together.
+func rowsBeyond(t attention.Tensor, width int) int {
+	dim := t.Shape()[attention.AxisDim]
+	if dim >= width || t.DType() == attention.Q8_0 {
+		return 0
+	}
+	return max(4, ceilDiv(width-dim, dim))
 }
 
 // narrow stores row i of head h of t, rounded to its type.

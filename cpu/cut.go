@@ -59,7 +59,7 @@ func cutOf(p attention.Problem, set *kernel.Set, threads int) cut {
 	}
 	c.lanes, c.dim, c.stride = set.Lanes, p.Dim, roundUp(p.ValueDim, set.Width)
 	// Queries and outputs of a unit, and a tile of K and V, share the second-level
-	// cache. The more rows, the less copying of values for each.
+	// cache. The more rows, the less is read of K and V for each.
 	c.tileKeys, c.rowBlock = 256, 512
 	width := p.Dim + p.ValueDim
 	for c.rowBlock > 2*rowGrain && c.rowBlock*width > 1<<16 {

@@ -28,7 +28,7 @@
 // bit depends on it. On one instruction set the bits of a result are a function of
 // the batch entry alone.
 //
-// K and V are read where they lie, whole vectors at a time also at the end of a row:
-// what lies behind a row in the same storage may be read, and has no effect. Storage
-// is never read beyond its end.
+// For few rows, K and V are read where they lie, whole vectors at a time also at the end
+// of a row: what lies between two rows of a call, or begins the next, is read and has no
+// effect. Nothing behind the last row is read.
 package cpu

@@ -18,8 +18,7 @@ func (w *worker) loadRows() {
 	}
 }
 
-// attendRows lets all rows look at the keys of a tile. K and V are read from
-// where they lie if rows are whole vectors.
+// attendRows lets all rows look at the keys of a tile.
 func (w *worker) attendRows(t *tile, result *partial) {
 	n, size := t.end-t.first, w.job.cut.tileKeys
 	p := w.panels[0]
@@ -47,7 +46,7 @@ func (w *worker) mixRows(t *tile, out, factor []float32, anyHoles bool) {
 		var values kernel.Rows
 		values, end = anyRows(w.set, w.values, v, w.unit.batch, w.kvHead, first, t.end, c.keyGrain, c.stride)
 		weights := w.scores[first-t.first:]
-		if anyHoles && !w.set.Finite(values, end-first, c.stride) {
+		if anyHoles && !w.set.Finite(values, end-first, w.job.call.Problem.ValueDim) {
 			for r := range w.rows {
 				w.mixGuarded(out[r*c.stride:][:c.stride], weights[r*c.tileKeys:][:end-first], values)
 			}

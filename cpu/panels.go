@@ -17,7 +17,7 @@ func (w *worker) loadPanels() {
 		}
 		if direct { // a panel's rows are a matrix in memory
 			row := w.rows[p.first]
-			rows, _ := inPlace(q, w.unit.batch, row.head, row.query, row.query+p.lanes, dim)
+			rows := inPlace(q, w.unit.batch, row.head, row.query, row.query+p.lanes)
 			w.set.Transpose(queries, lanes, rows.Float32s, rows.Stride, p.lanes, dim, w.job.plan.scale.query)
 			continue
 		}
@@ -68,7 +68,7 @@ func (w *worker) attendPanel(number int, t *tile, first, end int, out []float32)
 	s.advance(sumFactor)
 	values := t.values
 	if holes {
-		values = w.cleanValues(t, p, first, end)
+		values = w.cleanValues(t)
 	}
 	values = values.From(first - t.first)
 	w.set.Values(out, width, factor, scores, values.Float32s, values.Stride, n, width, w.countKeys(p, t, first, end))
@@ -109,35 +109,26 @@ func (w *worker) mendPanel(number int, t *tile, first, n int, s state) {
 	s.mend(w.panels[number].lanes, func(r int) bool { return anyNaN(again[r:], lanes) })
 }
 
-// cleanValues returns the tile's values with 0 for Inf and NaN: masked weights must
-// not meet them, because 0·NaN is NaN. What other weights make of them is left to
-// addOdd, so that rows that see none of them have the same bits as without. If only
-// the geometry masks, it is the values outside [allLow, allHigh) that matter.
-func (w *worker) cleanValues(t *tile, p panel, first, end int) kernel.Rows {
+// cleanValues returns the tile's values with 0 for Inf and NaN: weights of masked keys,
+// and of scores of −Inf, must not meet them, because 0·NaN is NaN. What other weights
+// make of them is left to addOdd, so that rows that see none of them have the same bits
+// as without.
+func (w *worker) cleanValues(t *tile) kernel.Rows {
+	n, width := t.end-t.first, w.job.cut.stride
+	if !t.checked && !w.set.Finite(t.values, n, width) {
+		w.cleaned = append(w.cleaned[:0], t.values.Float32s[:(n-1)*t.values.Stride+width]...)
+		for n, x := range w.cleaned {
+			if x*0 != 0 {
+				w.cleaned[n] = 0
+			}
+		}
+		t.clean = kernel.Rows{Float32s: w.cleaned, Stride: t.values.Stride}
+	}
+	t.checked = true
 	if t.clean.Float32s != nil {
 		return t.clean
 	}
-	width, in := w.job.cut.stride, &w.job.call.In
-	all := in.Mask.Present() || in.Bias.Present()
-	switch {
-	case all:
-		first, end = t.first, t.end
-	case first >= p.allLow:
-		first = max(first, p.allHigh)
-	}
-	if t.finite || w.set.Finite(t.values.From(first-t.first), end-first, width) {
-		t.finite = all
-		return t.values
-	}
-	n := t.end - t.first
-	w.cleaned = append(w.cleaned[:0], t.values.Float32s[:(n-1)*t.values.Stride+width]...)
-	for n, x := range w.cleaned {
-		if x*0 != 0 {
-			w.cleaned[n] = 0
-		}
-	}
-	t.clean = kernel.Rows{Float32s: w.cleaned, Stride: t.values.Stride}
-	return t.clean
+	return t.values
 }
 
 // addOdd adds to the rows of a panel what cleanValues has taken from the first keys

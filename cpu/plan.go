@@ -50,7 +50,7 @@ func (p *plan) Close() error {
 }
 
 // Run computes call with at most Options.Threads goroutines. After cancellation
-// it returns within one panel of a tile, well under a millisecond for usual sizes.
+// it returns within one panel of a tile, or one tile of few rows: well under a millisecond for usual sizes.
 func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if p.closed.Load() || p.backend.closed.Load() {
 		return fmt.Errorf("cpu: run: %w", attention.ErrClosed)

@@ -58,3 +58,25 @@ func TestQ8IsItsWidenedValues(t *testing.T) {
 		require.False(t, math.IsNaN(wide.Out.O.At(0, 0, 0, 0)))
 	}
 }
+
+// TestInfiniteScale makes a key of q8_0 whose scale is Inf visible, at widths that leave
+// some of a block over.
+func TestInfiniteScale(t *testing.T) {
+	for _, width := range []int{32, 40, 80} {
+		for _, lq := range []int{1, 20} {
+			for _, lk := range []int{3, 40} {
+				call := makeCall(t, spec{shape: shape(1, 1, 1, lq, lk, width, width), k: attention.Q8_0, v: attention.Q8_0})
+				each(call.In.Q, func(b, h, i, d int) { call.In.Q.Set(b, h, i, d, math.Abs(call.In.Q.At(b, h, i, d))) })
+				row := make([]float32, width)
+				for d := range row {
+					row[d] = -1e8
+				}
+				call.In.K.SetRow(0, 0, 2, row)
+				want := recall(t, call, false)
+				run(t, NewReference(), want)
+				run(t, New(Options{}), call)
+				requireClose(t, want.Out.O, call.Out.O, 2e-5)
+			}
+		}
+	}
+}

@@ -86,6 +86,7 @@ func (c *child) answer(ctx context.Context, want string) ([]string, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
+		_ = c.close() // its last words are whole once it has been waited for
 		return nil, fmt.Errorf("ended before it said %q%s", want, c.log.suffix())
 	}
 	words := strings.Fields(line)

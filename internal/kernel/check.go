@@ -16,6 +16,9 @@ func (s *Set) Check() error {
 	c := checker{set: s}
 	c.panel()
 	c.rows()
+	if c.err == nil && s.narrower != nil {
+		return s.narrower.Check()
+	}
 	return c.err
 }
 

@@ -310,6 +310,24 @@ DATA quiet<>+56(SB)/4, $0x00400000
 DATA quiet<>+60(SB)/4, $0x00400000
 GLOBL quiet<>(SB), RODATA|NOPTR, $64
 
+DATA positiveInf<>+0(SB)/4, $0x7f800000
+DATA positiveInf<>+4(SB)/4, $0x7f800000
+DATA positiveInf<>+8(SB)/4, $0x7f800000
+DATA positiveInf<>+12(SB)/4, $0x7f800000
+DATA positiveInf<>+16(SB)/4, $0x7f800000
+DATA positiveInf<>+20(SB)/4, $0x7f800000
+DATA positiveInf<>+24(SB)/4, $0x7f800000
+DATA positiveInf<>+28(SB)/4, $0x7f800000
+DATA positiveInf<>+32(SB)/4, $0x7f800000
+DATA positiveInf<>+36(SB)/4, $0x7f800000
+DATA positiveInf<>+40(SB)/4, $0x7f800000
+DATA positiveInf<>+44(SB)/4, $0x7f800000
+DATA positiveInf<>+48(SB)/4, $0x7f800000
+DATA positiveInf<>+52(SB)/4, $0x7f800000
+DATA positiveInf<>+56(SB)/4, $0x7f800000
+DATA positiveInf<>+60(SB)/4, $0x7f800000
+GLOBL positiveInf<>(SB), RODATA|NOPTR, $64
+
 DATA negativeInf<>+0(SB)/4, $0xff800000
 DATA negativeInf<>+4(SB)/4, $0xff800000
 DATA negativeInf<>+8(SB)/4, $0xff800000
@@ -1542,10 +1560,10 @@ TEXT ·weighAVX2(SB), NOSPLIT, $0-56
 	MOVQ    total+40(FP), DI
 	VMOVUPS (BX), Y2
 	VMOVAPS Y2, Y0
-	VMOVAPS Y2, Y4
+	VMOVUPS positiveInf<>+0(SB), Y4
 	VMOVUPS 32(BX), Y3
 	VMOVAPS Y3, Y1
-	VMOVAPS Y3, Y5
+	VMOVUPS positiveInf<>+0(SB), Y5
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	SHRQ    $0x02, R9
@@ -5755,10 +5773,10 @@ TEXT ·weighAVX512(SB), NOSPLIT, $0-56
 	MOVQ    total+40(FP), DI
 	VMOVUPS (BX), Z2
 	VMOVAPS Z2, Z0
-	VMOVAPS Z2, Z4
+	VMOVUPS positiveInf<>+0(SB), Z4
 	VMOVUPS 64(BX), Z3
 	VMOVAPS Z3, Z1
-	VMOVAPS Z3, Z5
+	VMOVUPS positiveInf<>+0(SB), Z5
 	MOVQ    AX, R8
 	MOVQ    DX, R9
 	SHRQ    $0x02, R9

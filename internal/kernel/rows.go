@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // Rows is rows of numbers: row j starts at number j·Stride of the one slice that is
@@ -89,22 +90,56 @@ func (s *Set) Narrow(dst []uint16, src []float32, brain bool) {
 }
 
 // Finite reports whether there is neither Inf nor NaN in the first width numbers of
-// count rows. Width is a multiple of Width, and of Block for blocks.
+// count rows.
 func (s *Set) Finite(rows Rows, count, width int) bool {
-	const infinite, infinite16 = 0x7f800000, 0x7c00
 	if count == 0 || width == 0 {
 		return true
 	}
-	rows.check(count, width)
-	if rows.Blocks == nil {
-		return s.largest(rows, width, count) < infinite
+	rows.check(count, roundUp(width, rows.blocked()))
+	if rows.Blocks != nil {
+		return rows.finiteScales(count, width)
+	}
+	whole := width / s.Width * s.Width
+	if whole > 0 && s.largest(rows, whole, count) >= infinite {
+		return false
 	}
 	for j := range count {
-		for at := j * rows.Stride; at < j*rows.Stride+width; at += Block {
-			if binary.LittleEndian.Uint16(rows.Blocks[at/Block*BlockBytes:])&infinite16 == infinite16 {
+		for c := whole; c < width; c++ {
+			if !rows.finiteAt(j*rows.Stride + c) {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+// The bits of +Inf, by types.
+const (
+	infinite      = 0x7f800000
+	infinite16    = 0x7c00
+	infiniteBrain = 0x7f80
+)
+
+func (r *Rows) finiteAt(n int) bool {
+	switch {
+	case r.Float32s != nil:
+		return math.Float32bits(r.Float32s[n])&infinite != infinite
+	case r.Brain:
+		return r.Uint16s[n]&infiniteBrain != infiniteBrain
+	}
+	return r.Uint16s[n]&infinite16 != infinite16
+}
+
+func (r *Rows) finiteScales(count, width int) bool {
+	for j := range count {
+		for at := j * r.Stride; at < j*r.Stride+width; at += Block {
+			if binary.LittleEndian.Uint16(r.Blocks[at/Block*BlockBytes:])&infinite16 == infinite16 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// blocked is what rows are a multiple of: 1 but for blocks.
+func (r *Rows) blocked() int { return r.group(1) }

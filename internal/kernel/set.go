@@ -3,7 +3,7 @@ package kernel
 // Set is one implementation of the kernels. Sets are immutable; all methods may
 // be called concurrently on different memory.
 type Set struct {
-	Name  string // go, avx2, avx512
+	Name  string // one of Names
 	Lanes int    // rows of a panel
 	Width int    // row kernels take columns in multiples of it
 	Rows  int    // row kernels compute as many rows at once, and read K and V again for more
@@ -175,6 +175,9 @@ func roundUp(n, by int) int { return (n + by - 1) / by * by }
 func (s *Set) Mix(out []float32, ldo int, weights []float32, ldw, rows int, values Rows, width, count int) {
 	if rows == 0 || width == 0 || count == 0 {
 		return
+	}
+	if width%values.group(s.Width) != 0 {
+		panic("kernel: columns must come in whole vectors")
 	}
 	_, _ = out[span(rows, ldo, width)-1], weights[span(rows, ldw, count)-1]
 	values.check(count, width)

@@ -6,7 +6,7 @@ import "golang.org/x/sys/cpu"
 func sets() []*Set {
 	var list []*Set
 	x := &cpu.X86
-	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX2 && x.HasFMA {
+	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX2 && x.HasFMA && x.HasF16C {
 		list = append(list, &avx512)
 	}
 	if x.HasAVX2 && x.HasFMA && x.HasF16C {

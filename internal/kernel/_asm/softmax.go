@@ -38,6 +38,7 @@ func constants() {
 		{"ones", 1},
 		{"halfLess", 0x7fff}, // half a unit of the last place of bfloat16, less one of float32
 		{"quiet", 1 << 22},
+		{"positiveInf", math.Float32bits(float32(math.Inf(1)))},
 		{"negativeInf", math.Float32bits(float32(math.Inf(-1)))},
 	} {
 		constant[c.name] = GLOBL(c.name, RODATA|NOPTR)
@@ -232,7 +233,7 @@ func (w isa) weigh() {
 	for n := range top {
 		VMOVUPS(at(state, n*w.bytes), top[n])
 		VMOVAPS(top[n], before[n])
-		VMOVAPS(top[n], least[n])
+		VMOVUPS(constant["positiveInf"], least[n])
 	}
 	p := GP64()
 	MOVQ(scores, p)
