@@ -20,7 +20,7 @@ const memoryShare = 0.6
 func (s Spec) checkMemory(outputs int, total uint64) error {
 	need := 0.0
 	for _, t := range s.tensors() {
-		bytes := t.elements * float64(t.dtype.Size())
+		bytes := t.elements * float64(t.dtype.Bytes(attention.Q8_0Block)) / attention.Q8_0Block
 		if t.name == "O" || t.name == "LSE" {
 			bytes *= float64(outputs)
 		}
@@ -77,6 +77,10 @@ func (s Spec) outputs() attention.Outputs {
 const fillChunk = 1 << 16
 
 func fill(t attention.Tensor, seed, stream uint64) {
+	if t.DType() == attention.Q8_0 {
+		fillBlocks(t, seed, stream)
+		return
+	}
 	n := len(t.Float32s()) + len(t.Uint16s()) + len(t.Bools())
 	chunks := make(chan int)
 	var group sync.WaitGroup
@@ -95,6 +99,17 @@ func fill(t attention.Tensor, seed, stream uint64) {
 	}
 	close(chunks)
 	group.Wait()
+}
+
+// fillBlocks quantizes what a float32 tensor would be filled with.
+func fillBlocks(t attention.Tensor, seed, stream uint64) {
+	shape := t.Shape()
+	wide := attention.Zeros(attention.Float32, shape[:]...)
+	fill(wide, seed, stream)
+	width := shape[attention.AxisDim]
+	for i := range shape[0] * shape[1] * shape[2] {
+		t.SetRow(i/shape[2]/shape[1], i/shape[2]%shape[1], i%shape[2], wide.Float32s()[i*width:(i+1)*width])
+	}
 }
 
 func put(t attention.Tensor, i int, random *rand.Rand) {

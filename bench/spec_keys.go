@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,9 +39,9 @@ var specKeys = []specKey{
 	size("l", maxLength, "short for lq and lk", func(d *draft, n int) { problem(d).QueryLen, problem(d).KeyLen = n, n }, "lq", "lk"),
 	size("d", maxDim, "width of queries and keys", func(d *draft, n int) { problem(d).Dim = n }),
 	size("dv", maxDim, "width of values, d unless given", func(d *draft, n int) { problem(d).ValueDim = n }),
-	dtype("dtype", "type of Q and O, and of K and V unless kv says otherwise; f32 unless given", func(d *draft, t attention.DType) { problem(d).Q = t }),
-	dtype("kv", "type of K and V", func(d *draft, t attention.DType) { d.kv = t }),
-	dtype("o", "type of O", func(d *draft, t attention.DType) { problem(d).O = t }),
+	dtype("dtype", "f32, f16 or bf16", "type of Q and O, and of K and V unless kv says otherwise; f32 unless given", func(d *draft, t attention.DType) { problem(d).Q = t }),
+	dtype("kv", "f32, f16, bf16 or q8_0", "type of K and V", func(d *draft, t attention.DType) { d.kv = t }),
+	dtype("o", "f32, f16 or bf16", "type of O", func(d *draft, t attention.DType) { problem(d).O = t }),
 	align("causal", "off, top-left, bottom-right or per-batch", true, "where the last key of query 0 is; off unless given",
 		func(d *draft, a attention.Align) { problem(d).Causal = a }),
 	{"window", "LEFT:RIGHT, each -1 (no limit) to 536870912", "keys that a query sees before and after its position", nil, setWindow},
@@ -103,10 +104,11 @@ func size(name string, most int, meaning string, set func(*draft, int), excludes
 	}}
 }
 
-func dtype(name, meaning string, set func(*draft, attention.DType)) specKey {
-	return specKey{name, "f32, f16 or bf16", meaning, nil, func(d *draft, value string) bool {
+// dtype is a key whose values are those that want lists.
+func dtype(name, want, meaning string, set func(*draft, attention.DType)) specKey {
+	return specKey{name, want, meaning, nil, func(d *draft, value string) bool {
 		t, err := attention.ParseDType(value)
-		if err != nil || !t.IsFloat() {
+		if err != nil || !slices.Contains(strings.FieldsFunc(want, func(r rune) bool { return r == ',' || r == ' ' }), t.String()) {
 			return false
 		}
 		set(d, t)

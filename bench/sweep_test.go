@@ -147,8 +147,9 @@ func TestSweepOfWrongBackend(t *testing.T) {
 	}
 }
 
-// slow is a backend that loses time where the test wants a cliff: so often, and
-// then no longer.
+// slow is a backend that takes its time, so much for each byte that what the machine
+// does beside it hardly counts, and where the test wants a cliff six times as much: for
+// so many plans, and then no longer.
 type slow struct {
 	attention.Backend
 	dim, plans int
@@ -156,17 +157,21 @@ type slow struct {
 
 func (s *slow) Plan(ctx context.Context, p attention.Problem) (attention.Plan, error) {
 	plan, err := s.Backend.Plan(ctx, p)
+	least := time.Duration(10*p.Bytes()) * time.Nanosecond
 	if p.Dim == s.dim && s.plans > 0 {
 		s.plans--
-		return &slowPlan{plan}, err
+		least *= 6
 	}
-	return plan, err
+	return &slowPlan{plan, least}, err
 }
 
-type slowPlan struct{ attention.Plan }
+type slowPlan struct {
+	attention.Plan
+	least time.Duration
+}
 
 func (p *slowPlan) Run(ctx context.Context, call *attention.Call) error {
-	time.Sleep(150 * time.Millisecond)
+	time.Sleep(p.least)
 	return p.Plan.Run(ctx, call)
 }
 
