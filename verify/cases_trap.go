@@ -27,6 +27,10 @@ func (l *caseList) data() {
 			Options: causal(attention.BottomRight)})
 		l.add(Case{Name: "data-" + name + "-decode", Why: kind.why, Shape: sizes(1, 4, 1, 1, 801, 64, 64), Fill: Fill{Data: kind.data}})
 	}
+	for _, data := range []Data{LastKey, Ascending} {
+		l.add(Case{Name: "data-" + string(data) + "-long", Why: "more keys than any tile holds: the sums so far are rescaled",
+			Shape: sizes(1, 1, 1, 18, 1153, 8, 8), Fill: Fill{Data: data}, short: true})
+	}
 	l.add(Case{Name: "data-last-key-lengths", Why: "the deciding key stands at the end of the batch entry, not of the tensor",
 		Shape: sizes(3, 2, 1, 17, 150, 16, 16), Lengths: []int{149, 65, 1}, Fill: Fill{Data: LastKey, Poison: PaddingNaN}, short: true})
 	for _, fill := range []struct {
