@@ -99,8 +99,8 @@ func anyRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, 
 
 // readable reports whether row kernels can read the rows of t where they lie.
 func readable(t attention.Tensor) bool {
-	if t.DType() == attention.Q8_0 {
-		return t.Shape()[attention.AxisDim]%kernel.Block == 0 // else the rest of a block might be NaN
+	if t.DType() == attention.Q8_0 && t.Shape()[attention.AxisDim]%kernel.Block != 0 {
+		return false // the rest of a block might be NaN
 	}
 	return adjacent(t) && t.Strides()[attention.AxisSequence] >= t.Shape()[attention.AxisDim]
 }

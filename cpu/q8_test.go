@@ -80,3 +80,29 @@ func TestInfiniteScale(t *testing.T) {
 		}
 	}
 }
+
+// TestReversedBlocks reads keys and values from last to first, and one key for all.
+func TestReversedBlocks(t *testing.T) {
+	for _, lq := range []int{1, 20} {
+		for _, step := range []int{-1, 0, 2} {
+			call := makeCall(t, spec{shape: shape(1, 2, 1, lq, 113, 64, 96), k: attention.Q8_0, v: attention.Q8_0})
+			again := func(t attention.Tensor) attention.Tensor {
+				s, first, n := t.Strides(), 0, 113
+				if step < 0 {
+					first = n - 1
+				}
+				if step > 1 {
+					n = 57
+				}
+				return t.WithStrides([4]int{1, 1, n, t.Shape()[3]}, [4]int{s[0], s[1], step * s[2], s[3]}, t.Index(0, 0, first, 0))
+			}
+			in := call.In
+			in.K, in.V = again(in.K), again(in.V)
+			call = recall(t, &attention.Call{Problem: call.Problem, In: in}, false)
+			want := recall(t, call, false)
+			run(t, NewReference(), want)
+			run(t, New(Options{}), call)
+			requireClose(t, want.Out.O, call.Out.O, 2e-5)
+		}
+	}
+}
