@@ -58,8 +58,8 @@ func (p *partial) merge(set *kernel.Set, other *partial, rows int, scratch []flo
 	}
 	set.Scale(p.out, p.stride, mine, p.stride)
 	set.Scale(other.out, p.stride, theirs, p.stride)
-	for r, factor := range theirs {
-		if factor != 0 { // outputs of nothing are not read
+	for r := range theirs {
+		if other.top[r] != negativeInf { // outputs of nothing are not read; NaN stays, however small its weight
 			theirs[r] = 1
 			set.Mix(p.row(r), p.stride, theirs[r:r+1], 1, 1, kernel.Rows{Float32s: other.row(r), Stride: p.stride}, p.stride, 1)
 		}

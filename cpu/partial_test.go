@@ -87,3 +87,15 @@ func TestMergeKeepsNaNAndInf(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeKeepsNaNOfSmallWeight joins an output that is NaN under a maximum so low that
+// its factor is 0: 0·NaN is NaN, as in the formula.
+func TestMergeKeepsNaNOfSmallWeight(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	high, low := onePartial(random, []float64{500}, []float64{1}), onePartial(random, []float64{1}, []float64{1})
+	low.out[0] = notANumber32
+	for _, p := range []partial{join(high, low), join(low, high)} {
+		require.True(t, p.out[0] != p.out[0])
+		require.Equal(t, []float32{500, 1}, []float32{p.top[0], p.total[0]})
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Constants of the exponential, the same as in the Go twin, each filling a
-// vector. They stay in memory: multiply-adds read them at no cost.
+// constant is the constants of all kernels, each filling a vector in memory; loops load
+// those they need often into registers, see nearby.
 var constant = nearby{}
 
 // lanesTable is 16 times all ones, then 16 zeros.
