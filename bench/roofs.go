@@ -118,10 +118,15 @@ func (r *Roofs) measure(ctx context.Context, key cpuKey) (roof.Rate, error) {
 	if key.kind == RoofFMA {
 		return roof.FMA(ctx, key.threads)
 	}
+	return roof.Read(ctx, key.threads, r.stream(key))
+}
+
+// stream returns what a read roof goes through.
+func (r *Roofs) stream(key cpuKey) []float32 {
 	if len(r.data) < key.megabytes<<18 {
 		r.data = ones(key.megabytes << 18)
 	}
-	return roof.Read(ctx, key.threads, r.data[:key.megabytes<<18])
+	return r.data[:key.megabytes<<18]
 }
 
 // sizeOf ends the description of a read roof.

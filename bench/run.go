@@ -118,7 +118,8 @@ func (c Config) measure(ctx context.Context, s Spec, progress func(at int, name 
 		}
 		all = append(all, one)
 	}
-	if err := c.measureRoofs(ctx, s); err != nil && ctx.Err() == nil {
+	reads, err := c.measureRoofs(ctx, s)
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	for n, one := range all {
@@ -133,10 +134,13 @@ func (c Config) measure(ctx context.Context, s Spec, progress func(at int, name 
 				running = running || !one.over
 			}
 		}
+		if err := reads.sample(ctx, c.Roofs); err != nil && ctx.Err() == nil {
+			return nil, err
+		}
 	}
 	var records []Record
 	for n, one := range all {
-		roofs, err := c.roofsOf(ctx, s, one)
+		roofs, err := c.roofsOf(ctx, s, one, reads)
 		if err != nil && ctx.Err() == nil {
 			return records, err
 		}
@@ -188,21 +192,29 @@ func (c Config) threadsOf(backend attention.Backend) int {
 }
 
 // measureRoofs measures the roofs of all backends but auto, before anything is timed.
-func (c Config) measureRoofs(ctx context.Context, s Spec) error {
+// It returns the read roofs that bind: they are to be measured beside the calls too.
+func (c Config) measureRoofs(ctx context.Context, s Spec) (*beside, error) {
+	reads := &beside{rates: map[cpuKey][]float64{}}
 	var problems []error
+	flops, _ := s.FLOPs()
+	bytes := s.Problem.Bytes()
 	for _, backend := range c.Backends {
 		if _, ok := backend.(*automatic); ok {
 			continue
 		}
-		_, err := c.Roofs.of(ctx, backend, c.threadsOf(backend), s.Problem.Bytes(), rates{})
+		threads := c.threadsOf(backend)
+		roofs, err := c.Roofs.of(ctx, backend, threads, bytes, rates{})
 		problems = append(problems, err)
+		if threads > 0 && roofs.binding(flops, float64(bytes)).Kind == RoofRead {
+			reads.rates[readKey(threads, bytes)] = nil
+		}
 	}
-	return errors.Join(problems...)
+	return reads, errors.Join(problems...)
 }
 
 // roofsOf returns the roofs over what was timed, of auto those of what the engine
 // chose.
-func (c Config) roofsOf(ctx context.Context, s Spec, one *series) (ceilings, error) {
+func (c Config) roofsOf(ctx context.Context, s Spec, one *series, reads *beside) (ceilings, error) {
 	backend := one.backend
 	if a, ok := backend.(*automatic); ok {
 		if one.plan == nil {
@@ -214,5 +226,10 @@ func (c Config) roofsOf(ctx context.Context, s Spec, one *series) (ceilings, err
 		describe(&one.record, backend, c.threadsOf(backend))
 		one.record.Backend = "auto"
 	}
-	return c.Roofs.of(ctx, backend, c.threadsOf(backend), s.Problem.Bytes(), one.rates())
+	threads, bytes, reached := c.threadsOf(backend), s.Problem.Bytes(), one.rates()
+	roofs, err := c.Roofs.of(ctx, backend, threads, bytes, reached)
+	if threads > 0 {
+		reads.lower(&roofs, readKey(threads, bytes), reached.gbs)
+	}
+	return roofs, err
 }

@@ -162,19 +162,19 @@ func (s *series) finish(ctx context.Context, roofs ceilings) Record {
 	return *r
 }
 
-// median returns the middle time in seconds, or the mean of the middle two; 0 if
+// middle sorts values and returns the middle one, or the mean of the middle two; 0 if
 // there are none.
-func (s *series) median() float64 {
-	if len(s.times) == 0 {
+func middle(values []float64) float64 {
+	if len(values) == 0 {
 		return 0
 	}
-	slices.Sort(s.times)
-	return stat.Mean(s.times[(len(s.times)-1)/2:len(s.times)/2+1], nil)
+	slices.Sort(values)
+	return stat.Mean(values[(len(values)-1)/2:len(values)/2+1], nil)
 }
 
 // rates returns what the median time comes to; nothing unless all went well.
 func (s *series) rates() (seen rates) {
-	if median := s.median(); median > 0 && s.record.Status == StatusOK {
+	if median := middle(s.times); median > 0 && s.record.Status == StatusOK {
 		seen = rates{s.record.FLOPs / 1e9 / median, float64(s.record.Bytes) / 1e9 / median}
 	}
 	return seen
@@ -183,7 +183,7 @@ func (s *series) rates() (seen rates) {
 // complete fills in times and what follows from them.
 func (s *series) complete(roofs ceilings) {
 	r := &s.record
-	median := s.median()
+	median := middle(s.times)
 	r.Median, r.Min, r.Max = finite(median*1e3), finite(s.times[0]*1e3), finite(s.times[len(s.times)-1]*1e3)
 	r.GFLOPs, r.GBs = ratio(r.FLOPs/1e9, median), ratio(float64(r.Bytes)/1e9, median)
 	if r.GFLOPs != nil && r.GBs != nil {

@@ -2291,130 +2291,218 @@ largestF32AVX2_end:
 	RET
 
 // func dotsF32x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, FMA3
-TEXT ·dotsF32x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, CMOV, FMA3
+TEXT ·dotsF32x2AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsF32x2AVX2_done
+
+dotsF32x2AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF32x2AVX2_end
 
 dotsF32x2AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsF32x2AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsF32x2AVX2_dim_end
 
 dotsF32x2AVX2_dim_loop:
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VMOVUPS     (R8), Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VMOVUPS     (R8)(DI*1), Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VMOVUPS     (R8)(DI*2), Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VMOVUPS     (R11), Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
-	ADDQ        $0x00000020, R8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     (SI), Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VMOVUPS     (SI)(R10*1), Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VMOVUPS     (SI)(R10*2), Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000020, R9
-	DECQ        R10
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsF32x2AVX2_dim_loop
 
 dotsF32x2AVX2_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF32x2AVX2_whole
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VMOVUPS     (R8), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VMOVUPS     (R8)(DI*1), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VMOVUPS     (R8)(DI*2), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VMOVUPS     (R11), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VMOVUPS     (SI), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VMOVUPS     (SI)(R10*1), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VMOVUPS     (SI)(R10*2), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VMOVUPS     (R11), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
 
 dotsF32x2AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y9
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y9, Y9
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y9, Y2
-	VUNPCKHPD    Y1, Y9, Y1
-	VADDPS       Y1, Y2, Y2
-	VUNPCKLPS    Y6, Y5, Y1
-	VUNPCKHPS    Y6, Y5, Y3
-	VADDPS       Y3, Y1, Y1
-	VUNPCKLPS    Y8, Y7, Y3
-	VUNPCKHPS    Y8, Y7, Y4
-	VADDPS       Y4, Y3, Y3
-	VUNPCKLPD    Y3, Y1, Y4
-	VUNPCKHPD    Y3, Y1, Y1
-	VADDPS       Y1, Y4, Y4
-	MOVQ         count+72(FP), R9
-	MOVQ         lds+8(FP), R10
-	SHLQ         $0x02, R9
-	MOVQ         AX, R8
-	VPERM2F128   $0x20, Y4, Y2, Y1
-	VPERM2F128   $0x31, Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x00, Y1, X2
-	VEXTRACTF128 $0x01, Y1, X1
-	LEAQ         (R8)(R9*2), R11
-	ADDQ         R9, R11
-	VMOVSS       X2, (R8)
-	VEXTRACTPS   $0x01, X2, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X2, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X2, (R11)
-	ADDQ         R10, R8
-	LEAQ         (R8)(R9*2), R10
-	ADDQ         R9, R10
-	VMOVSS       X1, (R8)
-	VEXTRACTPS   $0x01, X1, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X1, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X1, (R10)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), R8
-	ADDQ         R8, CX
-	DECQ         DX
-	JNE          dotsF32x2AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y10
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y10, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPD    $0x55, Y7, Y6, Y3
+	VBLENDPD   $0x0a, Y7, Y6, Y6
+	VADDPS     Y3, Y6, Y6
+	VSHUFPD    $0x55, Y9, Y8, Y3
+	VBLENDPD   $0x0a, Y9, Y8, Y8
+	VADDPS     Y3, Y8, Y8
+	VPERM2F128 $0x21, Y6, Y2, Y3
+	VBLENDPD   $0x0c, Y6, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y8, Y4, Y3
+	VBLENDPD   $0x0c, Y8, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF32x2AVX2_loop
 
 dotsF32x2AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF32x2AVX2_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 144(SP), Y2, Y2
+	VBROADCASTF128 48(SP), Y3
+	VINSERTF128    $0x01, 176(SP), Y3, Y3
+	VBROADCASTF128 80(SP), Y4
+	VINSERTF128    $0x01, 208(SP), Y4, Y4
+	VBROADCASTF128 112(SP), Y5
+	VINSERTF128    $0x01, 240(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF32x2AVX2_ordered
+
+dotsF32x2AVX2_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF32x2AVX2_order_end
+
+dotsF32x2AVX2_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000020, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF32x2AVX2_order_loop
+
+dotsF32x2AVX2_order_end:
+dotsF32x2AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsF32x2AVX2_shelf
+
+dotsF32x2AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -2534,98 +2622,164 @@ mixF32x2AVX2_rest_end:
 	RET
 
 // func dotsF32x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, FMA3
-TEXT ·dotsF32x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, CMOV, FMA3
+TEXT ·dotsF32x1AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsF32x1AVX2_done
+
+dotsF32x1AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF32x1AVX2_end
 
 dotsF32x1AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsF32x1AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsF32x1AVX2_dim_end
 
 dotsF32x1AVX2_dim_loop:
-	VMOVUPS     (R8), Y6
-	VMOVUPS     (DI), Y5
-	VFMADD231PS Y5, Y6, Y1
-	VMOVUPS     (DI)(SI*1), Y5
-	VFMADD231PS Y5, Y6, Y2
-	VMOVUPS     (DI)(SI*2), Y5
-	VFMADD231PS Y5, Y6, Y3
-	VMOVUPS     (R10), Y5
-	VFMADD231PS Y5, Y6, Y4
-	ADDQ        $0x00000020, DI
+	VMOVUPS     (DI), Y7
+	VMOVUPS     (SI), Y6
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS     (SI)(R9*1), Y6
+	VFMADD231PS Y6, Y7, Y3
+	VMOVUPS     (SI)(R9*2), Y6
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (R10), Y6
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R10
-	ADDQ        $0x00000020, R8
-	DECQ        R9
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsF32x1AVX2_dim_loop
 
 dotsF32x1AVX2_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF32x1AVX2_whole
-	VMOVUPS     (R8), Y6
-	VMOVUPS     (DI), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-	VMOVUPS     (DI)(SI*1), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y2
-	VMOVUPS     (DI)(SI*2), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y3
-	VMOVUPS     (R10), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (DI), Y7
+	VMOVUPS     (SI), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y2
+	VMOVUPS     (SI)(R9*1), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y3
+	VMOVUPS     (SI)(R9*2), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     (R10), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y5
 
 dotsF32x1AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y5
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y5, Y5
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y5, Y2
-	VUNPCKHPD    Y1, Y5, Y1
-	VADDPS       Y1, Y2, Y2
-	MOVQ         count+72(FP), R8
-	MOVQ         lds+8(FP), DI
-	SHLQ         $0x02, R8
-	MOVQ         AX, DI
-	VEXTRACTF128 $0x00, Y2, X1
-	VEXTRACTF128 $0x01, Y2, X2
-	VADDPS       X2, X1, X1
-	LEAQ         (DI)(R8*2), R9
-	ADDQ         R8, R9
-	VMOVSS       X1, (DI)
-	VEXTRACTPS   $0x01, X1, (DI)(R8*1)
-	VEXTRACTPS   $0x02, X1, (DI)(R8*2)
-	VEXTRACTPS   $0x03, X1, (R9)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), DI
-	ADDQ         DI, CX
-	DECQ         DX
-	JNE          dotsF32x1AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y6
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y6, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VPERM2F128 $0x21, Y2, Y2, Y3
+	VBLENDPD   $0x0c, Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y4, Y4, Y3
+	VBLENDPD   $0x0c, Y4, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF32x1AVX2_loop
 
 dotsF32x1AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsF32x1AVX2_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF32x1AVX2_ordered
+
+dotsF32x1AVX2_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsF32x1AVX2_order_end
+
+dotsF32x1AVX2_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000020, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsF32x1AVX2_order_loop
+
+dotsF32x1AVX2_order_end:
+dotsF32x1AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsF32x1AVX2_shelf
+
+dotsF32x1AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -2812,130 +2966,218 @@ largestF16AVX2_end:
 	RET
 
 // func dotsF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, F16C, FMA3
-TEXT ·dotsF16x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, CMOV, F16C, FMA3
+TEXT ·dotsF16x2AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsF16x2AVX2_done
+
+dotsF16x2AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF16x2AVX2_end
 
 dotsF16x2AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsF16x2AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsF16x2AVX2_dim_end
 
 dotsF16x2AVX2_dim_loop:
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VCVTPH2PS   (R8), Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VCVTPH2PS   (R8)(DI*1), Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VCVTPH2PS   (R8)(DI*2), Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VCVTPH2PS   (R11), Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
-	ADDQ        $0x00000010, R8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VCVTPH2PS   (SI), Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VCVTPH2PS   (SI)(R10*1), Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VCVTPH2PS   (SI)(R10*2), Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VCVTPH2PS   (R11), Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
+	ADDQ        $0x00000010, SI
 	ADDQ        $0x00000010, R11
-	ADDQ        $0x00000020, R9
-	DECQ        R10
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsF16x2AVX2_dim_loop
 
 dotsF16x2AVX2_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF16x2AVX2_whole
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VCVTPH2PS   (R8), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VCVTPH2PS   (R8)(DI*1), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VCVTPH2PS   (R8)(DI*2), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VCVTPH2PS   (R11), Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VCVTPH2PS   (SI), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VCVTPH2PS   (SI)(R10*1), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VCVTPH2PS   (SI)(R10*2), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VCVTPH2PS   (R11), Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
 
 dotsF16x2AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y9
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y9, Y9
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y9, Y2
-	VUNPCKHPD    Y1, Y9, Y1
-	VADDPS       Y1, Y2, Y2
-	VUNPCKLPS    Y6, Y5, Y1
-	VUNPCKHPS    Y6, Y5, Y3
-	VADDPS       Y3, Y1, Y1
-	VUNPCKLPS    Y8, Y7, Y3
-	VUNPCKHPS    Y8, Y7, Y4
-	VADDPS       Y4, Y3, Y3
-	VUNPCKLPD    Y3, Y1, Y4
-	VUNPCKHPD    Y3, Y1, Y1
-	VADDPS       Y1, Y4, Y4
-	MOVQ         count+72(FP), R9
-	MOVQ         lds+8(FP), R10
-	SHLQ         $0x02, R9
-	MOVQ         AX, R8
-	VPERM2F128   $0x20, Y4, Y2, Y1
-	VPERM2F128   $0x31, Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x00, Y1, X2
-	VEXTRACTF128 $0x01, Y1, X1
-	LEAQ         (R8)(R9*2), R11
-	ADDQ         R9, R11
-	VMOVSS       X2, (R8)
-	VEXTRACTPS   $0x01, X2, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X2, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X2, (R11)
-	ADDQ         R10, R8
-	LEAQ         (R8)(R9*2), R10
-	ADDQ         R9, R10
-	VMOVSS       X1, (R8)
-	VEXTRACTPS   $0x01, X1, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X1, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X1, (R10)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), R8
-	ADDQ         R8, CX
-	DECQ         DX
-	JNE          dotsF16x2AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y10
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y10, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPD    $0x55, Y7, Y6, Y3
+	VBLENDPD   $0x0a, Y7, Y6, Y6
+	VADDPS     Y3, Y6, Y6
+	VSHUFPD    $0x55, Y9, Y8, Y3
+	VBLENDPD   $0x0a, Y9, Y8, Y8
+	VADDPS     Y3, Y8, Y8
+	VPERM2F128 $0x21, Y6, Y2, Y3
+	VBLENDPD   $0x0c, Y6, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y8, Y4, Y3
+	VBLENDPD   $0x0c, Y8, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF16x2AVX2_loop
 
 dotsF16x2AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF16x2AVX2_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 144(SP), Y2, Y2
+	VBROADCASTF128 48(SP), Y3
+	VINSERTF128    $0x01, 176(SP), Y3, Y3
+	VBROADCASTF128 80(SP), Y4
+	VINSERTF128    $0x01, 208(SP), Y4, Y4
+	VBROADCASTF128 112(SP), Y5
+	VINSERTF128    $0x01, 240(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF16x2AVX2_ordered
+
+dotsF16x2AVX2_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF16x2AVX2_order_end
+
+dotsF16x2AVX2_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000020, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF16x2AVX2_order_loop
+
+dotsF16x2AVX2_order_end:
+dotsF16x2AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsF16x2AVX2_shelf
+
+dotsF16x2AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -3055,98 +3297,164 @@ mixF16x2AVX2_rest_end:
 	RET
 
 // func dotsF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, F16C, FMA3
-TEXT ·dotsF16x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, CMOV, F16C, FMA3
+TEXT ·dotsF16x1AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsF16x1AVX2_done
+
+dotsF16x1AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF16x1AVX2_end
 
 dotsF16x1AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsF16x1AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsF16x1AVX2_dim_end
 
 dotsF16x1AVX2_dim_loop:
-	VMOVUPS     (R8), Y6
-	VCVTPH2PS   (DI), Y5
-	VFMADD231PS Y5, Y6, Y1
-	VCVTPH2PS   (DI)(SI*1), Y5
-	VFMADD231PS Y5, Y6, Y2
-	VCVTPH2PS   (DI)(SI*2), Y5
-	VFMADD231PS Y5, Y6, Y3
-	VCVTPH2PS   (R10), Y5
-	VFMADD231PS Y5, Y6, Y4
-	ADDQ        $0x00000010, DI
+	VMOVUPS     (DI), Y7
+	VCVTPH2PS   (SI), Y6
+	VFMADD231PS Y6, Y7, Y2
+	VCVTPH2PS   (SI)(R9*1), Y6
+	VFMADD231PS Y6, Y7, Y3
+	VCVTPH2PS   (SI)(R9*2), Y6
+	VFMADD231PS Y6, Y7, Y4
+	VCVTPH2PS   (R10), Y6
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x00000010, SI
 	ADDQ        $0x00000010, R10
-	ADDQ        $0x00000020, R8
-	DECQ        R9
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsF16x1AVX2_dim_loop
 
 dotsF16x1AVX2_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF16x1AVX2_whole
-	VMOVUPS     (R8), Y6
-	VCVTPH2PS   (DI), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-	VCVTPH2PS   (DI)(SI*1), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y2
-	VCVTPH2PS   (DI)(SI*2), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y3
-	VCVTPH2PS   (R10), Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (DI), Y7
+	VCVTPH2PS   (SI), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y2
+	VCVTPH2PS   (SI)(R9*1), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y3
+	VCVTPH2PS   (SI)(R9*2), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y4
+	VCVTPH2PS   (R10), Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y5
 
 dotsF16x1AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y5
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y5, Y5
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y5, Y2
-	VUNPCKHPD    Y1, Y5, Y1
-	VADDPS       Y1, Y2, Y2
-	MOVQ         count+72(FP), R8
-	MOVQ         lds+8(FP), DI
-	SHLQ         $0x02, R8
-	MOVQ         AX, DI
-	VEXTRACTF128 $0x00, Y2, X1
-	VEXTRACTF128 $0x01, Y2, X2
-	VADDPS       X2, X1, X1
-	LEAQ         (DI)(R8*2), R9
-	ADDQ         R8, R9
-	VMOVSS       X1, (DI)
-	VEXTRACTPS   $0x01, X1, (DI)(R8*1)
-	VEXTRACTPS   $0x02, X1, (DI)(R8*2)
-	VEXTRACTPS   $0x03, X1, (R9)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), DI
-	ADDQ         DI, CX
-	DECQ         DX
-	JNE          dotsF16x1AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y6
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y6, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VPERM2F128 $0x21, Y2, Y2, Y3
+	VBLENDPD   $0x0c, Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y4, Y4, Y3
+	VBLENDPD   $0x0c, Y4, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF16x1AVX2_loop
 
 dotsF16x1AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsF16x1AVX2_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF16x1AVX2_ordered
+
+dotsF16x1AVX2_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsF16x1AVX2_order_end
+
+dotsF16x1AVX2_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000020, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsF16x1AVX2_order_loop
+
+dotsF16x1AVX2_order_end:
+dotsF16x1AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsF16x1AVX2_shelf
+
+dotsF16x1AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -3345,138 +3653,226 @@ largestBF16AVX2_end:
 	RET
 
 // func dotsBF16x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·dotsBF16x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·dotsBF16x2AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsBF16x2AVX2_done
+
+dotsBF16x2AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsBF16x2AVX2_end
 
 dotsBF16x2AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsBF16x2AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsBF16x2AVX2_dim_end
 
 dotsBF16x2AVX2_dim_loop:
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VPMOVZXWD   (R8), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VPMOVZXWD   (R8)(DI*1), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VPMOVZXWD   (R8)(DI*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VPMOVZXWD   (R11), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
-	ADDQ        $0x00000010, R8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VPMOVZXWD   (SI), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VPMOVZXWD   (SI)(R10*1), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VPMOVZXWD   (SI)(R10*2), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VPMOVZXWD   (R11), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
+	ADDQ        $0x00000010, SI
 	ADDQ        $0x00000010, R11
-	ADDQ        $0x00000020, R9
-	DECQ        R10
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsBF16x2AVX2_dim_loop
 
 dotsBF16x2AVX2_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsBF16x2AVX2_whole
-	VMOVUPS     (R9), Y10
-	VMOVUPS     (R9)(SI*1), Y11
-	VPMOVZXWD   (R8), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y1
-	VFMADD231PS Y9, Y11, Y5
-	VPMOVZXWD   (R8)(DI*1), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y2
-	VFMADD231PS Y9, Y11, Y6
-	VPMOVZXWD   (R8)(DI*2), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y3
-	VFMADD231PS Y9, Y11, Y7
-	VPMOVZXWD   (R11), Y9
-	VPSLLD      $0x10, Y9, Y9
-	VANDPS      Y0, Y9, Y9
-	VFMADD231PS Y9, Y10, Y4
-	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (DI), Y11
+	VMOVUPS     (DI)(R9*1), Y12
+	VPMOVZXWD   (SI), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y2
+	VFMADD231PS Y10, Y12, Y6
+	VPMOVZXWD   (SI)(R10*1), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y3
+	VFMADD231PS Y10, Y12, Y7
+	VPMOVZXWD   (SI)(R10*2), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y4
+	VFMADD231PS Y10, Y12, Y8
+	VPMOVZXWD   (R11), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VANDPS      Y1, Y10, Y10
+	VFMADD231PS Y10, Y11, Y5
+	VFMADD231PS Y10, Y12, Y9
 
 dotsBF16x2AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y9
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y9, Y9
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y9, Y2
-	VUNPCKHPD    Y1, Y9, Y1
-	VADDPS       Y1, Y2, Y2
-	VUNPCKLPS    Y6, Y5, Y1
-	VUNPCKHPS    Y6, Y5, Y3
-	VADDPS       Y3, Y1, Y1
-	VUNPCKLPS    Y8, Y7, Y3
-	VUNPCKHPS    Y8, Y7, Y4
-	VADDPS       Y4, Y3, Y3
-	VUNPCKLPD    Y3, Y1, Y4
-	VUNPCKHPD    Y3, Y1, Y1
-	VADDPS       Y1, Y4, Y4
-	MOVQ         count+72(FP), R9
-	MOVQ         lds+8(FP), R10
-	SHLQ         $0x02, R9
-	MOVQ         AX, R8
-	VPERM2F128   $0x20, Y4, Y2, Y1
-	VPERM2F128   $0x31, Y4, Y2, Y2
-	VADDPS       Y2, Y1, Y1
-	VEXTRACTF128 $0x00, Y1, X2
-	VEXTRACTF128 $0x01, Y1, X1
-	LEAQ         (R8)(R9*2), R11
-	ADDQ         R9, R11
-	VMOVSS       X2, (R8)
-	VEXTRACTPS   $0x01, X2, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X2, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X2, (R11)
-	ADDQ         R10, R8
-	LEAQ         (R8)(R9*2), R10
-	ADDQ         R9, R10
-	VMOVSS       X1, (R8)
-	VEXTRACTPS   $0x01, X1, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X1, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X1, (R10)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), R8
-	ADDQ         R8, CX
-	DECQ         DX
-	JNE          dotsBF16x2AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y10
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y10, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPD    $0x55, Y7, Y6, Y3
+	VBLENDPD   $0x0a, Y7, Y6, Y6
+	VADDPS     Y3, Y6, Y6
+	VSHUFPD    $0x55, Y9, Y8, Y3
+	VBLENDPD   $0x0a, Y9, Y8, Y8
+	VADDPS     Y3, Y8, Y8
+	VPERM2F128 $0x21, Y6, Y2, Y3
+	VBLENDPD   $0x0c, Y6, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y8, Y4, Y3
+	VBLENDPD   $0x0c, Y8, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsBF16x2AVX2_loop
 
 dotsBF16x2AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsBF16x2AVX2_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 144(SP), Y2, Y2
+	VBROADCASTF128 48(SP), Y3
+	VINSERTF128    $0x01, 176(SP), Y3, Y3
+	VBROADCASTF128 80(SP), Y4
+	VINSERTF128    $0x01, 208(SP), Y4, Y4
+	VBROADCASTF128 112(SP), Y5
+	VINSERTF128    $0x01, 240(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsBF16x2AVX2_ordered
+
+dotsBF16x2AVX2_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsBF16x2AVX2_order_end
+
+dotsBF16x2AVX2_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000020, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsBF16x2AVX2_order_loop
+
+dotsBF16x2AVX2_order_end:
+dotsBF16x2AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsBF16x2AVX2_shelf
+
+dotsBF16x2AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -3601,106 +3997,172 @@ mixBF16x2AVX2_rest_end:
 	RET
 
 // func dotsBF16x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·dotsBF16x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·dotsBF16x1AVX2(SB), NOSPLIT, $272-80
+	VXORPS  Y0, Y0, Y0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Y0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Y1
+	TESTQ   DX, DX
+	JLE     dotsBF16x1AVX2_done
+
+dotsBF16x1AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsBF16x1AVX2_end
 
 dotsBF16x1AVX2_loop:
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsBF16x1AVX2_dim_end
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsBF16x1AVX2_dim_end
 
 dotsBF16x1AVX2_dim_loop:
-	VMOVUPS     (R8), Y6
-	VPMOVZXWD   (DI), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-	VPMOVZXWD   (DI)(SI*1), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y6, Y2
-	VPMOVZXWD   (DI)(SI*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y6, Y3
-	VPMOVZXWD   (R10), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VFMADD231PS Y5, Y6, Y4
-	ADDQ        $0x00000010, DI
+	VMOVUPS     (DI), Y7
+	VPMOVZXWD   (SI), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VFMADD231PS Y6, Y7, Y2
+	VPMOVZXWD   (SI)(R9*1), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VFMADD231PS Y6, Y7, Y3
+	VPMOVZXWD   (SI)(R9*2), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VFMADD231PS Y6, Y7, Y4
+	VPMOVZXWD   (R10), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $0x00000010, SI
 	ADDQ        $0x00000010, R10
-	ADDQ        $0x00000020, R8
-	DECQ        R9
+	ADDQ        $0x00000020, DI
+	DECQ        R8
 	JNE         dotsBF16x1AVX2_dim_loop
 
 dotsBF16x1AVX2_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsBF16x1AVX2_whole
-	VMOVUPS     (R8), Y6
-	VPMOVZXWD   (DI), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y1
-	VPMOVZXWD   (DI)(SI*1), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y2
-	VPMOVZXWD   (DI)(SI*2), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y3
-	VPMOVZXWD   (R10), Y5
-	VPSLLD      $0x10, Y5, Y5
-	VANDPS      Y0, Y5, Y5
-	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (DI), Y7
+	VPMOVZXWD   (SI), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y2
+	VPMOVZXWD   (SI)(R9*1), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y3
+	VPMOVZXWD   (SI)(R9*2), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y4
+	VPMOVZXWD   (R10), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VANDPS      Y1, Y6, Y6
+	VFMADD231PS Y6, Y7, Y5
 
 dotsBF16x1AVX2_whole:
-	VUNPCKLPS    Y2, Y1, Y5
-	VUNPCKHPS    Y2, Y1, Y1
-	VADDPS       Y1, Y5, Y5
-	VUNPCKLPS    Y4, Y3, Y1
-	VUNPCKHPS    Y4, Y3, Y2
-	VADDPS       Y2, Y1, Y1
-	VUNPCKLPD    Y1, Y5, Y2
-	VUNPCKHPD    Y1, Y5, Y1
-	VADDPS       Y1, Y2, Y2
-	MOVQ         count+72(FP), R8
-	MOVQ         lds+8(FP), DI
-	SHLQ         $0x02, R8
-	MOVQ         AX, DI
-	VEXTRACTF128 $0x00, Y2, X1
-	VEXTRACTF128 $0x01, Y2, X2
-	VADDPS       X2, X1, X1
-	LEAQ         (DI)(R8*2), R9
-	ADDQ         R8, R9
-	VMOVSS       X1, (DI)
-	VEXTRACTPS   $0x01, X1, (DI)(R8*1)
-	VEXTRACTPS   $0x02, X1, (DI)(R8*2)
-	VEXTRACTPS   $0x03, X1, (R9)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), DI
-	ADDQ         DI, CX
-	DECQ         DX
-	JNE          dotsBF16x1AVX2_loop
+	VSHUFPD    $0x55, Y3, Y2, Y6
+	VBLENDPD   $0x0a, Y3, Y2, Y2
+	VADDPS     Y6, Y2, Y2
+	VSHUFPD    $0x55, Y5, Y4, Y3
+	VBLENDPD   $0x0a, Y5, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VPERM2F128 $0x21, Y2, Y2, Y3
+	VBLENDPD   $0x0c, Y2, Y2, Y2
+	VADDPS     Y3, Y2, Y2
+	VPERM2F128 $0x21, Y4, Y4, Y3
+	VBLENDPD   $0x0c, Y4, Y4, Y4
+	VADDPS     Y3, Y4, Y4
+	VSHUFPS    $0x88, Y4, Y2, Y3
+	VSHUFPS    $0xdd, Y4, Y2, Y2
+	VADDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsBF16x1AVX2_loop
 
 dotsBF16x1AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsBF16x1AVX2_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 128(SP), Y2, Y2
+	VBROADCASTF128 32(SP), Y3
+	VINSERTF128    $0x01, 160(SP), Y3, Y3
+	VBROADCASTF128 64(SP), Y4
+	VINSERTF128    $0x01, 192(SP), Y4, Y4
+	VBROADCASTF128 96(SP), Y5
+	VINSERTF128    $0x01, 224(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsBF16x1AVX2_ordered
+
+dotsBF16x1AVX2_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsBF16x1AVX2_order_end
+
+dotsBF16x1AVX2_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000020, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsBF16x1AVX2_order_loop
+
+dotsBF16x1AVX2_order_end:
+dotsBF16x1AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsBF16x1AVX2_shelf
+
+dotsBF16x1AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -3844,185 +4306,273 @@ widenQ8AVX2_end:
 	RET
 
 // func dotsQ8x2AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, F16C, FMA3
-TEXT ·dotsQ8x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ  scores+0(FP), AX
-	MOVQ  keys+32(FP), CX
-	MOVQ  count+72(FP), DX
-	MOVQ  queries+16(FP), BX
-	MOVQ  ldq+24(FP), SI
-	MOVQ  apart+48(FP), DI
-	TESTQ DX, DX
-	JLE   dotsQ8x2AVX2_end
+// Requires: AVX, AVX2, CMOV, F16C, FMA3
+TEXT ·dotsQ8x2AVX2(SB), NOSPLIT, $272-80
+	VXORPS Y0, Y0, Y0
+	MOVQ   keys+32(FP), AX
+	MOVQ   scores+0(FP), CX
+	MOVQ   count+72(FP), DX
+	TESTQ  DX, DX
+	JLE    dotsQ8x2AVX2_done
+
+dotsQ8x2AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
+	TESTQ   DX, DX
+	JLE     dotsQ8x2AVX2_end
 
 dotsQ8x2AVX2_loop:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsQ8x2AVX2_dim_end
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y8
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsQ8x2AVX2_dim_end
 
 dotsQ8x2AVX2_dim_loop:
-	VPBROADCASTW (R8), X8
-	VCVTPH2PS    X8, Y8
-	VPBROADCASTW (R8)(DI*1), X9
+	VPBROADCASTW (SI), X9
 	VCVTPH2PS    X9, Y9
-	VPBROADCASTW (R8)(DI*2), X10
+	VPBROADCASTW (SI)(R10*1), X10
 	VCVTPH2PS    X10, Y10
-	VPBROADCASTW (R11), X11
+	VPBROADCASTW (SI)(R10*2), X11
 	VCVTPH2PS    X11, Y11
-	VMOVUPS      (R9), Y13
-	VMOVUPS      (R9)(SI*1), Y14
-	VPMOVSXBD    2(R8), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y8, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y0
-	VFMADD231PS  Y12, Y14, Y4
-	VPMOVSXBD    2(R8)(DI*1), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y9, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y1
-	VFMADD231PS  Y12, Y14, Y5
-	VPMOVSXBD    2(R8)(DI*2), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y10, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y2
-	VFMADD231PS  Y12, Y14, Y6
-	VPMOVSXBD    2(R11), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y3
-	VFMADD231PS  Y12, Y14, Y7
-	VMOVUPS      32(R9), Y13
-	VMOVUPS      32(R9)(SI*1), Y14
-	VPMOVSXBD    10(R8), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y8, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y0
-	VFMADD231PS  Y12, Y14, Y4
-	VPMOVSXBD    10(R8)(DI*1), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y9, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y1
-	VFMADD231PS  Y12, Y14, Y5
-	VPMOVSXBD    10(R8)(DI*2), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y10, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y2
-	VFMADD231PS  Y12, Y14, Y6
-	VPMOVSXBD    10(R11), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y3
-	VFMADD231PS  Y12, Y14, Y7
-	VMOVUPS      64(R9), Y13
-	VMOVUPS      64(R9)(SI*1), Y14
-	VPMOVSXBD    18(R8), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y8, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y0
-	VFMADD231PS  Y12, Y14, Y4
-	VPMOVSXBD    18(R8)(DI*1), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y9, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y1
-	VFMADD231PS  Y12, Y14, Y5
-	VPMOVSXBD    18(R8)(DI*2), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y10, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y2
-	VFMADD231PS  Y12, Y14, Y6
-	VPMOVSXBD    18(R11), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y3
-	VFMADD231PS  Y12, Y14, Y7
-	VMOVUPS      96(R9), Y13
-	VMOVUPS      96(R9)(SI*1), Y14
-	VPMOVSXBD    26(R8), Y12
-	VCVTDQ2PS    Y12, Y12
-	VMULPS       Y8, Y12, Y12
-	VFMADD231PS  Y12, Y13, Y0
-	VFMADD231PS  Y12, Y14, Y4
-	VPMOVSXBD    26(R8)(DI*1), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y9, Y8, Y8
-	VFMADD231PS  Y8, Y13, Y1
-	VFMADD231PS  Y8, Y14, Y5
-	VPMOVSXBD    26(R8)(DI*2), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y10, Y8, Y8
-	VFMADD231PS  Y8, Y13, Y2
-	VFMADD231PS  Y8, Y14, Y6
-	VPMOVSXBD    26(R11), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y11, Y8, Y8
-	VFMADD231PS  Y8, Y13, Y3
-	VFMADD231PS  Y8, Y14, Y7
-	ADDQ         $0x00000022, R8
+	VPBROADCASTW (R11), X12
+	VCVTPH2PS    X12, Y12
+	VMOVUPS      (DI), Y14
+	VMOVUPS      (DI)(R9*1), Y15
+	VPMOVSXBD    2(SI), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y1
+	VFMADD231PS  Y13, Y15, Y5
+	VPMOVSXBD    2(SI)(R10*1), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y2
+	VFMADD231PS  Y13, Y15, Y6
+	VPMOVSXBD    2(SI)(R10*2), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y3
+	VFMADD231PS  Y13, Y15, Y7
+	VPMOVSXBD    2(R11), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y12, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y4
+	VFMADD231PS  Y13, Y15, Y8
+	VMOVUPS      32(DI), Y14
+	VMOVUPS      32(DI)(R9*1), Y15
+	VPMOVSXBD    10(SI), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y1
+	VFMADD231PS  Y13, Y15, Y5
+	VPMOVSXBD    10(SI)(R10*1), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y2
+	VFMADD231PS  Y13, Y15, Y6
+	VPMOVSXBD    10(SI)(R10*2), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y3
+	VFMADD231PS  Y13, Y15, Y7
+	VPMOVSXBD    10(R11), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y12, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y4
+	VFMADD231PS  Y13, Y15, Y8
+	VMOVUPS      64(DI), Y14
+	VMOVUPS      64(DI)(R9*1), Y15
+	VPMOVSXBD    18(SI), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y1
+	VFMADD231PS  Y13, Y15, Y5
+	VPMOVSXBD    18(SI)(R10*1), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y10, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y2
+	VFMADD231PS  Y13, Y15, Y6
+	VPMOVSXBD    18(SI)(R10*2), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y11, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y3
+	VFMADD231PS  Y13, Y15, Y7
+	VPMOVSXBD    18(R11), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y12, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y4
+	VFMADD231PS  Y13, Y15, Y8
+	VMOVUPS      96(DI), Y14
+	VMOVUPS      96(DI)(R9*1), Y15
+	VPMOVSXBD    26(SI), Y13
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y14, Y1
+	VFMADD231PS  Y13, Y15, Y5
+	VPMOVSXBD    26(SI)(R10*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y10, Y9, Y9
+	VFMADD231PS  Y9, Y14, Y2
+	VFMADD231PS  Y9, Y15, Y6
+	VPMOVSXBD    26(SI)(R10*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y11, Y9, Y9
+	VFMADD231PS  Y9, Y14, Y3
+	VFMADD231PS  Y9, Y15, Y7
+	VPMOVSXBD    26(R11), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y12, Y9, Y9
+	VFMADD231PS  Y9, Y14, Y4
+	VFMADD231PS  Y9, Y15, Y8
+	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, R11
-	ADDQ         $0x00000080, R9
-	DECQ         R10
+	ADDQ         $0x00000080, DI
+	DECQ         R8
 	JNE          dotsQ8x2AVX2_dim_loop
 
 dotsQ8x2AVX2_dim_end:
-	VUNPCKLPS    Y1, Y0, Y8
-	VUNPCKHPS    Y1, Y0, Y0
-	VADDPS       Y0, Y8, Y8
-	VUNPCKLPS    Y3, Y2, Y0
-	VUNPCKHPS    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VUNPCKLPD    Y0, Y8, Y1
-	VUNPCKHPD    Y0, Y8, Y0
-	VADDPS       Y0, Y1, Y1
-	VUNPCKLPS    Y5, Y4, Y0
-	VUNPCKHPS    Y5, Y4, Y2
-	VADDPS       Y2, Y0, Y0
-	VUNPCKLPS    Y7, Y6, Y2
-	VUNPCKHPS    Y7, Y6, Y3
-	VADDPS       Y3, Y2, Y2
-	VUNPCKLPD    Y2, Y0, Y3
-	VUNPCKHPD    Y2, Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	MOVQ         count+72(FP), R9
-	MOVQ         lds+8(FP), R10
-	SHLQ         $0x02, R9
-	MOVQ         AX, R8
-	VPERM2F128   $0x20, Y3, Y1, Y0
-	VPERM2F128   $0x31, Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x00, Y0, X1
-	VEXTRACTF128 $0x01, Y0, X0
-	LEAQ         (R8)(R9*2), R11
-	ADDQ         R9, R11
-	VMOVSS       X1, (R8)
-	VEXTRACTPS   $0x01, X1, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X1, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X1, (R11)
-	ADDQ         R10, R8
-	LEAQ         (R8)(R9*2), R10
-	ADDQ         R9, R10
-	VMOVSS       X0, (R8)
-	VEXTRACTPS   $0x01, X0, (R8)(R9*1)
-	VEXTRACTPS   $0x02, X0, (R8)(R9*2)
-	VEXTRACTPS   $0x03, X0, (R10)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), R8
-	ADDQ         R8, CX
-	DECQ         DX
-	JNE          dotsQ8x2AVX2_loop
+	VSHUFPD    $0x55, Y2, Y1, Y9
+	VBLENDPD   $0x0a, Y2, Y1, Y1
+	VADDPS     Y9, Y1, Y1
+	VSHUFPD    $0x55, Y4, Y3, Y2
+	VBLENDPD   $0x0a, Y4, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VSHUFPD    $0x55, Y6, Y5, Y2
+	VBLENDPD   $0x0a, Y6, Y5, Y5
+	VADDPS     Y2, Y5, Y5
+	VSHUFPD    $0x55, Y8, Y7, Y2
+	VBLENDPD   $0x0a, Y8, Y7, Y7
+	VADDPS     Y2, Y7, Y7
+	VPERM2F128 $0x21, Y5, Y1, Y2
+	VBLENDPD   $0x0c, Y5, Y1, Y1
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x21, Y7, Y3, Y2
+	VBLENDPD   $0x0c, Y7, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VSHUFPS    $0x88, Y3, Y1, Y2
+	VSHUFPS    $0xdd, Y3, Y1, Y1
+	VADDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsQ8x2AVX2_loop
 
 dotsQ8x2AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsQ8x2AVX2_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y1
+	VINSERTF128    $0x01, 128(SP), Y1, Y1
+	VBROADCASTF128 32(SP), Y2
+	VINSERTF128    $0x01, 160(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 192(SP), Y3, Y3
+	VBROADCASTF128 96(SP), Y4
+	VINSERTF128    $0x01, 224(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y1
+	VINSERTF128    $0x01, 144(SP), Y1, Y1
+	VBROADCASTF128 48(SP), Y2
+	VINSERTF128    $0x01, 176(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 208(SP), Y3, Y3
+	VBROADCASTF128 112(SP), Y4
+	VINSERTF128    $0x01, 240(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	JMP            dotsQ8x2AVX2_ordered
+
+dotsQ8x2AVX2_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsQ8x2AVX2_order_end
+
+dotsQ8x2AVX2_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000020, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsQ8x2AVX2_order_loop
+
+dotsQ8x2AVX2_order_end:
+dotsQ8x2AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsQ8x2AVX2_shelf
+
+dotsQ8x2AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -4261,143 +4811,209 @@ mixQ8x2AVX2_rest_end:
 	RET
 
 // func dotsQ8x1AVX2(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, F16C, FMA3
-TEXT ·dotsQ8x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ  scores+0(FP), AX
-	MOVQ  keys+32(FP), CX
-	MOVQ  count+72(FP), DX
-	MOVQ  queries+16(FP), BX
-	MOVQ  ldq+24(FP), SI
-	MOVQ  apart+48(FP), SI
-	TESTQ DX, DX
-	JLE   dotsQ8x1AVX2_end
+// Requires: AVX, AVX2, CMOV, F16C, FMA3
+TEXT ·dotsQ8x1AVX2(SB), NOSPLIT, $272-80
+	VXORPS Y0, Y0, Y0
+	MOVQ   keys+32(FP), AX
+	MOVQ   scores+0(FP), CX
+	MOVQ   count+72(FP), DX
+	TESTQ  DX, DX
+	JLE    dotsQ8x1AVX2_done
+
+dotsQ8x1AVX2_shelf:
+	MOVQ    DX, 256(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 264(SP)
+	LEAQ    (SP), BX
+	TESTQ   DX, DX
+	JLE     dotsQ8x1AVX2_end
 
 dotsQ8x1AVX2_loop:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsQ8x1AVX2_dim_end
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsQ8x1AVX2_dim_end
 
 dotsQ8x1AVX2_dim_loop:
-	VPBROADCASTW (DI), X4
-	VCVTPH2PS    X4, Y4
-	VPBROADCASTW (DI)(SI*1), X5
+	VPBROADCASTW (SI), X5
 	VCVTPH2PS    X5, Y5
-	VPBROADCASTW (DI)(SI*2), X6
+	VPBROADCASTW (SI)(R9*1), X6
 	VCVTPH2PS    X6, Y6
-	VPBROADCASTW (R10), X7
+	VPBROADCASTW (SI)(R9*2), X7
 	VCVTPH2PS    X7, Y7
-	VMOVUPS      (R8), Y9
-	VPMOVSXBD    2(DI), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y4, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y0
-	VPMOVSXBD    2(DI)(SI*1), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y5, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y1
-	VPMOVSXBD    2(DI)(SI*2), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y2
-	VPMOVSXBD    2(R10), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y7, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y3
-	VMOVUPS      32(R8), Y9
-	VPMOVSXBD    10(DI), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y4, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y0
-	VPMOVSXBD    10(DI)(SI*1), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y5, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y1
-	VPMOVSXBD    10(DI)(SI*2), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y2
-	VPMOVSXBD    10(R10), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y7, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y3
-	VMOVUPS      64(R8), Y9
-	VPMOVSXBD    18(DI), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y4, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y0
-	VPMOVSXBD    18(DI)(SI*1), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y5, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y1
-	VPMOVSXBD    18(DI)(SI*2), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y6, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y2
-	VPMOVSXBD    18(R10), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y7, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y3
-	VMOVUPS      96(R8), Y9
-	VPMOVSXBD    26(DI), Y8
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y4, Y8, Y8
-	VFMADD231PS  Y8, Y9, Y0
-	VPMOVSXBD    26(DI)(SI*1), Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y5, Y4, Y4
-	VFMADD231PS  Y4, Y9, Y1
-	VPMOVSXBD    26(DI)(SI*2), Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y6, Y4, Y4
-	VFMADD231PS  Y4, Y9, Y2
-	VPMOVSXBD    26(R10), Y4
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y7, Y4, Y4
-	VFMADD231PS  Y4, Y9, Y3
-	ADDQ         $0x00000022, DI
+	VPBROADCASTW (R10), X8
+	VCVTPH2PS    X8, Y8
+	VMOVUPS      (DI), Y10
+	VPMOVSXBD    2(SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y5, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVSXBD    2(SI)(R9*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y2
+	VPMOVSXBD    2(SI)(R9*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVSXBD    2(R10), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	VMOVUPS      32(DI), Y10
+	VPMOVSXBD    10(SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y5, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVSXBD    10(SI)(R9*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y2
+	VPMOVSXBD    10(SI)(R9*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVSXBD    10(R10), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	VMOVUPS      64(DI), Y10
+	VPMOVSXBD    18(SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y5, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVSXBD    18(SI)(R9*1), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y2
+	VPMOVSXBD    18(SI)(R9*2), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y7, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y3
+	VPMOVSXBD    18(R10), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y8, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y4
+	VMOVUPS      96(DI), Y10
+	VPMOVSXBD    26(SI), Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y5, Y9, Y9
+	VFMADD231PS  Y9, Y10, Y1
+	VPMOVSXBD    26(SI)(R9*1), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VFMADD231PS  Y5, Y10, Y2
+	VPMOVSXBD    26(SI)(R9*2), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VFMADD231PS  Y5, Y10, Y3
+	VPMOVSXBD    26(R10), Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y5, Y10, Y4
+	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, R10
-	ADDQ         $0x00000080, R8
-	DECQ         R9
+	ADDQ         $0x00000080, DI
+	DECQ         R8
 	JNE          dotsQ8x1AVX2_dim_loop
 
 dotsQ8x1AVX2_dim_end:
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y0
-	VADDPS       Y0, Y4, Y4
-	VUNPCKLPS    Y3, Y2, Y0
-	VUNPCKHPS    Y3, Y2, Y1
-	VADDPS       Y1, Y0, Y0
-	VUNPCKLPD    Y0, Y4, Y1
-	VUNPCKHPD    Y0, Y4, Y0
-	VADDPS       Y0, Y1, Y1
-	MOVQ         count+72(FP), R8
-	MOVQ         lds+8(FP), DI
-	SHLQ         $0x02, R8
-	MOVQ         AX, DI
-	VEXTRACTF128 $0x00, Y1, X0
-	VEXTRACTF128 $0x01, Y1, X1
-	VADDPS       X1, X0, X0
-	LEAQ         (DI)(R8*2), R9
-	ADDQ         R8, R9
-	VMOVSS       X0, (DI)
-	VEXTRACTPS   $0x01, X0, (DI)(R8*1)
-	VEXTRACTPS   $0x02, X0, (DI)(R8*2)
-	VEXTRACTPS   $0x03, X0, (R9)
-	ADDQ         $0x00000004, AX
-	MOVQ         ldk+40(FP), DI
-	ADDQ         DI, CX
-	DECQ         DX
-	JNE          dotsQ8x1AVX2_loop
+	VSHUFPD    $0x55, Y2, Y1, Y5
+	VBLENDPD   $0x0a, Y2, Y1, Y1
+	VADDPS     Y5, Y1, Y1
+	VSHUFPD    $0x55, Y4, Y3, Y2
+	VBLENDPD   $0x0a, Y4, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VPERM2F128 $0x21, Y1, Y1, Y2
+	VBLENDPD   $0x0c, Y1, Y1, Y1
+	VADDPS     Y2, Y1, Y1
+	VPERM2F128 $0x21, Y3, Y3, Y2
+	VBLENDPD   $0x0c, Y3, Y3, Y3
+	VADDPS     Y2, Y3, Y3
+	VSHUFPS    $0x88, Y3, Y1, Y2
+	VSHUFPS    $0xdd, Y3, Y1, Y1
+	VADDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, (BX)
+	ADDQ       $0x00000020, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsQ8x1AVX2_loop
 
 dotsQ8x1AVX2_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           264(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsQ8x1AVX2_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y1
+	VINSERTF128    $0x01, 128(SP), Y1, Y1
+	VBROADCASTF128 32(SP), Y2
+	VINSERTF128    $0x01, 160(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 192(SP), Y3, Y3
+	VBROADCASTF128 96(SP), Y4
+	VINSERTF128    $0x01, 224(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (SI)
+	VMOVUPS        Y2, (SI)(BX*1)
+	VMOVUPS        Y5, (SI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	JMP            dotsQ8x1AVX2_ordered
+
+dotsQ8x1AVX2_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsQ8x1AVX2_order_end
+
+dotsQ8x1AVX2_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000020, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsQ8x1AVX2_order_loop
+
+dotsQ8x1AVX2_order_end:
+dotsQ8x1AVX2_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 256(SP), DX
+	SUBQ 264(SP), DX
+	JNE  dotsQ8x1AVX2_shelf
+
+dotsQ8x1AVX2_done:
 	VZEROUPPER
 	RET
 
@@ -6522,201 +7138,345 @@ largestF32AVX512_end:
 	RET
 
 // func dotsF32x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF32x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF32x4AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF32x4AVX512_done
+
+dotsF32x4AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF32x4AVX512_end
 
 dotsF32x4AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	LEAQ   (R9)(SI*2), R12
-	ADDQ   SI, R12
-	TESTQ  R10, R10
-	JLE    dotsF32x4AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z17
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	LEAQ    (DI)(R9*2), R12
+	ADDQ    R9, R12
+	TESTQ   R8, R8
+	JLE     dotsF32x4AVX512_dim_end
 
 dotsF32x4AVX512_dim_loop:
-	VMOVUPS     (R8), Z17
-	VMOVUPS     (R8)(DI*1), Z18
-	VMOVUPS     (R8)(DI*2), Z19
-	VMOVUPS     (R11), Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
-	ADDQ        $0x00000040, R8
+	VMOVUPS     (SI), Z18
+	VMOVUPS     (SI)(R10*1), Z19
+	VMOVUPS     (SI)(R10*2), Z20
+	VMOVUPS     (R11), Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
+	ADDQ        $0x00000040, SI
 	ADDQ        $0x00000040, R11
-	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, DI
 	ADDQ        $0x00000040, R12
-	DECQ        R10
+	DECQ        R8
 	JNE         dotsF32x4AVX512_dim_loop
 
 dotsF32x4AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF32x4AVX512_whole
-	VMOVUPS     (R8), Z17
-	VPANDD      Z0, Z17, Z17
-	VMOVUPS     (R8)(DI*1), Z18
-	VPANDD      Z0, Z18, Z18
-	VMOVUPS     (R8)(DI*2), Z19
-	VPANDD      Z0, Z19, Z19
-	VMOVUPS     (R11), Z20
-	VPANDD      Z0, Z20, Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
+	VMOVUPS     (SI), Z18
+	VPANDD      Z1, Z18, Z18
+	VMOVUPS     (SI)(R10*1), Z19
+	VPANDD      Z1, Z19, Z19
+	VMOVUPS     (SI)(R10*2), Z20
+	VPANDD      Z1, Z20, Z20
+	VMOVUPS     (R11), Z21
+	VPANDD      Z1, Z21, Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
 
 dotsF32x4AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z17
-	VUNPCKHPS     Z2, Z1, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z4, Z3, Z18
-	VUNPCKHPS     Z4, Z3, Z19
-	VADDPS        Z19, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z19
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VUNPCKLPS     Z6, Z5, Z17
-	VUNPCKHPS     Z6, Z5, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z8, Z7, Z18
-	VUNPCKHPS     Z8, Z7, Z20
-	VADDPS        Z20, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z20
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z20, Z20
-	VUNPCKLPS     Z10, Z9, Z17
-	VUNPCKHPS     Z10, Z9, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z12, Z11, Z18
-	VUNPCKHPS     Z12, Z11, Z21
-	VADDPS        Z21, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z21
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z21, Z21
-	VUNPCKLPS     Z14, Z13, Z17
-	VUNPCKHPS     Z14, Z13, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z16, Z15, Z18
-	VUNPCKHPS     Z16, Z15, Z22
-	VADDPS        Z22, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z22
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z22, Z22
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z20, Z19, Z17
-	VSHUFF32X4    $0xee, Z20, Z19, Z18
-	VADDPS        Z18, Z17, Z17
-	VSHUFF32X4    $0x44, Z22, Z21, Z18
-	VSHUFF32X4    $0xee, Z22, Z21, Z19
-	VADDPS        Z19, Z18, Z18
-	VSHUFF32X4    $0x88, Z18, Z17, Z19
-	VSHUFF32X4    $0xdd, Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VEXTRACTF32X4 $0x00, Z19, X17
-	VEXTRACTF32X4 $0x01, Z19, X18
-	VEXTRACTF32X4 $0x02, Z19, X20
-	VEXTRACTF32X4 $0x03, Z19, X19
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X17, (R8)
-	VEXTRACTPS    $0x01, X17, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X17, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X17, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X18, (R8)
-	VEXTRACTPS    $0x01, X18, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X18, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X18, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X20, (R8)
-	VEXTRACTPS    $0x01, X20, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X20, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X20, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X19, (R8)
-	VEXTRACTPS    $0x01, X19, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X19, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X19, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsF32x4AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z18
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z18, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFPD    $0x55, Z11, Z10, Z3
+	VMOVAPD    Z11, K1, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFPD    $0x55, Z13, Z12, Z3
+	VMOVAPD    Z13, K1, Z12
+	VADDPS     Z3, Z12, Z12
+	VSHUFPD    $0x55, Z15, Z14, Z3
+	VMOVAPD    Z15, K1, Z14
+	VADDPS     Z3, Z14, Z14
+	VSHUFPD    $0x55, Z17, Z16, Z3
+	VMOVAPD    Z17, K1, Z16
+	VADDPS     Z3, Z16, Z16
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0x4e, Z14, Z10, Z3
+	VMOVAPD    Z14, K2, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFF32X4 $0x88, Z10, Z2, Z3
+	VSHUFF32X4 $0xdd, Z10, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF64X2 $0x4e, Z16, Z12, Z2
+	VMOVAPD    Z16, K2, Z12
+	VADDPS     Z2, Z12, Z12
+	VSHUFF32X4 $0x88, Z12, Z4, Z2
+	VSHUFF32X4 $0xdd, Z12, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF32x4AVX512_loop
 
 dotsF32x4AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF32x4AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 32(SP), Y2
+	VINSERTF128    $0x01, 288(SP), Y2, Y2
+	VBROADCASTF128 96(SP), Y3
+	VINSERTF128    $0x01, 352(SP), Y3, Y3
+	VBROADCASTF128 160(SP), Y4
+	VINSERTF128    $0x01, 416(SP), Y4, Y4
+	VBROADCASTF128 224(SP), Y5
+	VINSERTF128    $0x01, 480(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 48(SP), Y2
+	VINSERTF128    $0x01, 304(SP), Y2, Y2
+	VBROADCASTF128 112(SP), Y3
+	VINSERTF128    $0x01, 368(SP), Y3, Y3
+	VBROADCASTF128 176(SP), Y4
+	VINSERTF128    $0x01, 432(SP), Y4, Y4
+	VBROADCASTF128 240(SP), Y5
+	VINSERTF128    $0x01, 496(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF32x4AVX512_ordered
+
+dotsF32x4AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF32x4AVX512_order_end
+
+dotsF32x4AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 32(R8), R9
+	MOVL R9, (DI)
+	MOVL 36(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 40(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 44(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 48(R8), R9
+	MOVL R9, (DI)
+	MOVL 52(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 56(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 60(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF32x4AVX512_order_loop
+
+dotsF32x4AVX512_order_end:
+dotsF32x4AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF32x4AVX512_shelf
+
+dotsF32x4AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -6878,132 +7638,228 @@ mixF32x4AVX512_rest_end:
 	RET
 
 // func dotsF32x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF32x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF32x2AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF32x2AVX512_done
+
+dotsF32x2AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF32x2AVX512_end
 
 dotsF32x2AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsF32x2AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsF32x2AVX512_dim_end
 
 dotsF32x2AVX512_dim_loop:
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VMOVUPS     (R8), Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VMOVUPS     (R8)(DI*1), Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VMOVUPS     (R8)(DI*2), Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VMOVUPS     (R11), Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
-	ADDQ        $0x00000040, R8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VMOVUPS     (SI), Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VMOVUPS     (SI)(R10*1), Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VMOVUPS     (SI)(R10*2), Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
+	ADDQ        $0x00000040, SI
 	ADDQ        $0x00000040, R11
-	ADDQ        $0x00000040, R9
-	DECQ        R10
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsF32x2AVX512_dim_loop
 
 dotsF32x2AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF32x2AVX512_whole
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VMOVUPS     (R8), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VMOVUPS     (R8)(DI*1), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VMOVUPS     (R8)(DI*2), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VMOVUPS     (R11), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VMOVUPS     (SI), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VMOVUPS     (SI)(R10*1), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VMOVUPS     (SI)(R10*2), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VMOVUPS     (R11), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
 
 dotsF32x2AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z9
-	VUNPCKHPS     Z2, Z1, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z4, Z3, Z10
-	VUNPCKHPS     Z4, Z3, Z11
-	VADDPS        Z11, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z11
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z11, Z11
-	VUNPCKLPS     Z6, Z5, Z9
-	VUNPCKHPS     Z6, Z5, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z8, Z7, Z10
-	VUNPCKHPS     Z8, Z7, Z12
-	VADDPS        Z12, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z12
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z12, Z12
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z12, Z11, Z9
-	VSHUFF32X4    $0xee, Z12, Z11, Z10
-	VADDPS        Z10, Z9, Z9
-	VSHUFF32X4    $0xb1, Z9, Z9, Z10
-	VADDPS        Z10, Z9, Z9
-	VEXTRACTF32X4 $0x00, Z9, X10
-	VEXTRACTF32X4 $0x02, Z9, X9
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X10, (R8)
-	VEXTRACTPS    $0x01, X10, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X10, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X10, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X9, (R8)
-	VEXTRACTPS    $0x01, X9, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X9, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X9, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsF32x2AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z10
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z10, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF32x2AVX512_loop
 
 dotsF32x2AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF32x2AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF32x2AVX512_ordered
+
+dotsF32x2AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF32x2AVX512_order_end
+
+dotsF32x2AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF32x2AVX512_order_loop
+
+dotsF32x2AVX512_order_end:
+dotsF32x2AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF32x2AVX512_shelf
+
+dotsF32x2AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -7123,100 +7979,174 @@ mixF32x2AVX512_rest_end:
 	RET
 
 // func dotsF32x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF32x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF32x1AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF32x1AVX512_done
+
+dotsF32x1AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF32x1AVX512_end
 
 dotsF32x1AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsF32x1AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsF32x1AVX512_dim_end
 
 dotsF32x1AVX512_dim_loop:
-	VMOVUPS     (R8), Z6
-	VMOVUPS     (DI), Z5
-	VFMADD231PS Z5, Z6, Z1
-	VMOVUPS     (DI)(SI*1), Z5
-	VFMADD231PS Z5, Z6, Z2
-	VMOVUPS     (DI)(SI*2), Z5
-	VFMADD231PS Z5, Z6, Z3
-	VMOVUPS     (R10), Z5
-	VFMADD231PS Z5, Z6, Z4
-	ADDQ        $0x00000040, DI
+	VMOVUPS     (DI), Z7
+	VMOVUPS     (SI), Z6
+	VFMADD231PS Z6, Z7, Z2
+	VMOVUPS     (SI)(R9*1), Z6
+	VFMADD231PS Z6, Z7, Z3
+	VMOVUPS     (SI)(R9*2), Z6
+	VFMADD231PS Z6, Z7, Z4
+	VMOVUPS     (R10), Z6
+	VFMADD231PS Z6, Z7, Z5
+	ADDQ        $0x00000040, SI
 	ADDQ        $0x00000040, R10
-	ADDQ        $0x00000040, R8
-	DECQ        R9
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsF32x1AVX512_dim_loop
 
 dotsF32x1AVX512_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF32x1AVX512_whole
-	VMOVUPS     (R8), Z6
-	VMOVUPS     (DI), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z1
-	VMOVUPS     (DI)(SI*1), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z2
-	VMOVUPS     (DI)(SI*2), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z3
-	VMOVUPS     (R10), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (DI), Z7
+	VMOVUPS     (SI), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z2
+	VMOVUPS     (SI)(R9*1), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z3
+	VMOVUPS     (SI)(R9*2), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z4
+	VMOVUPS     (R10), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z5
 
 dotsF32x1AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z5
-	VUNPCKHPS     Z2, Z1, Z6
-	VADDPS        Z6, Z5, Z5
-	VUNPCKLPS     Z4, Z3, Z6
-	VUNPCKHPS     Z4, Z3, Z7
-	VADDPS        Z7, Z6, Z6
-	VUNPCKLPD     Z6, Z5, Z7
-	VUNPCKHPD     Z6, Z5, Z5
-	VADDPS        Z5, Z7, Z7
-	MOVQ          count+72(FP), R8
-	MOVQ          lds+8(FP), DI
-	SHLQ          $0x02, R8
-	MOVQ          AX, DI
-	VEXTRACTF64X4 $0x01, Z7, Y5
-	VADDPS        Y5, Y7, Y5
-	VEXTRACTF128  $0x00, Y5, X6
-	VEXTRACTF128  $0x01, Y5, X5
-	VADDPS        X5, X6, X6
-	LEAQ          (DI)(R8*2), R9
-	ADDQ          R8, R9
-	VMOVSS        X6, (DI)
-	VEXTRACTPS    $0x01, X6, (DI)(R8*1)
-	VEXTRACTPS    $0x02, X6, (DI)(R8*2)
-	VEXTRACTPS    $0x03, X6, (R9)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), DI
-	ADDQ          DI, CX
-	DECQ          DX
-	JNE           dotsF32x1AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z6
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z6, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFF64X2 $0x4e, Z2, Z2, Z3
+	VMOVAPD    Z2, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z4, Z4, Z2
+	VMOVAPD    Z4, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF32x1AVX512_loop
 
 dotsF32x1AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsF32x1AVX512_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF32x1AVX512_ordered
+
+dotsF32x1AVX512_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsF32x1AVX512_order_end
+
+dotsF32x1AVX512_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsF32x1AVX512_order_loop
+
+dotsF32x1AVX512_order_end:
+dotsF32x1AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF32x1AVX512_shelf
+
+dotsF32x1AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -7405,201 +8335,345 @@ largestF16AVX512_end:
 	RET
 
 // func dotsF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF16x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF16x4AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF16x4AVX512_done
+
+dotsF16x4AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF16x4AVX512_end
 
 dotsF16x4AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	LEAQ   (R9)(SI*2), R12
-	ADDQ   SI, R12
-	TESTQ  R10, R10
-	JLE    dotsF16x4AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z17
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	LEAQ    (DI)(R9*2), R12
+	ADDQ    R9, R12
+	TESTQ   R8, R8
+	JLE     dotsF16x4AVX512_dim_end
 
 dotsF16x4AVX512_dim_loop:
-	VCVTPH2PS   (R8), Z17
-	VCVTPH2PS   (R8)(DI*1), Z18
-	VCVTPH2PS   (R8)(DI*2), Z19
-	VCVTPH2PS   (R11), Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
-	ADDQ        $0x00000020, R8
+	VCVTPH2PS   (SI), Z18
+	VCVTPH2PS   (SI)(R10*1), Z19
+	VCVTPH2PS   (SI)(R10*2), Z20
+	VCVTPH2PS   (R11), Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, DI
 	ADDQ        $0x00000040, R12
-	DECQ        R10
+	DECQ        R8
 	JNE         dotsF16x4AVX512_dim_loop
 
 dotsF16x4AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF16x4AVX512_whole
-	VCVTPH2PS   (R8), Z17
-	VPANDD      Z0, Z17, Z17
-	VCVTPH2PS   (R8)(DI*1), Z18
-	VPANDD      Z0, Z18, Z18
-	VCVTPH2PS   (R8)(DI*2), Z19
-	VPANDD      Z0, Z19, Z19
-	VCVTPH2PS   (R11), Z20
-	VPANDD      Z0, Z20, Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
+	VCVTPH2PS   (SI), Z18
+	VPANDD      Z1, Z18, Z18
+	VCVTPH2PS   (SI)(R10*1), Z19
+	VPANDD      Z1, Z19, Z19
+	VCVTPH2PS   (SI)(R10*2), Z20
+	VPANDD      Z1, Z20, Z20
+	VCVTPH2PS   (R11), Z21
+	VPANDD      Z1, Z21, Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
 
 dotsF16x4AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z17
-	VUNPCKHPS     Z2, Z1, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z4, Z3, Z18
-	VUNPCKHPS     Z4, Z3, Z19
-	VADDPS        Z19, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z19
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VUNPCKLPS     Z6, Z5, Z17
-	VUNPCKHPS     Z6, Z5, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z8, Z7, Z18
-	VUNPCKHPS     Z8, Z7, Z20
-	VADDPS        Z20, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z20
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z20, Z20
-	VUNPCKLPS     Z10, Z9, Z17
-	VUNPCKHPS     Z10, Z9, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z12, Z11, Z18
-	VUNPCKHPS     Z12, Z11, Z21
-	VADDPS        Z21, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z21
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z21, Z21
-	VUNPCKLPS     Z14, Z13, Z17
-	VUNPCKHPS     Z14, Z13, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z16, Z15, Z18
-	VUNPCKHPS     Z16, Z15, Z22
-	VADDPS        Z22, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z22
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z22, Z22
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z20, Z19, Z17
-	VSHUFF32X4    $0xee, Z20, Z19, Z18
-	VADDPS        Z18, Z17, Z17
-	VSHUFF32X4    $0x44, Z22, Z21, Z18
-	VSHUFF32X4    $0xee, Z22, Z21, Z19
-	VADDPS        Z19, Z18, Z18
-	VSHUFF32X4    $0x88, Z18, Z17, Z19
-	VSHUFF32X4    $0xdd, Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VEXTRACTF32X4 $0x00, Z19, X17
-	VEXTRACTF32X4 $0x01, Z19, X18
-	VEXTRACTF32X4 $0x02, Z19, X20
-	VEXTRACTF32X4 $0x03, Z19, X19
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X17, (R8)
-	VEXTRACTPS    $0x01, X17, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X17, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X17, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X18, (R8)
-	VEXTRACTPS    $0x01, X18, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X18, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X18, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X20, (R8)
-	VEXTRACTPS    $0x01, X20, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X20, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X20, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X19, (R8)
-	VEXTRACTPS    $0x01, X19, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X19, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X19, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsF16x4AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z18
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z18, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFPD    $0x55, Z11, Z10, Z3
+	VMOVAPD    Z11, K1, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFPD    $0x55, Z13, Z12, Z3
+	VMOVAPD    Z13, K1, Z12
+	VADDPS     Z3, Z12, Z12
+	VSHUFPD    $0x55, Z15, Z14, Z3
+	VMOVAPD    Z15, K1, Z14
+	VADDPS     Z3, Z14, Z14
+	VSHUFPD    $0x55, Z17, Z16, Z3
+	VMOVAPD    Z17, K1, Z16
+	VADDPS     Z3, Z16, Z16
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0x4e, Z14, Z10, Z3
+	VMOVAPD    Z14, K2, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFF32X4 $0x88, Z10, Z2, Z3
+	VSHUFF32X4 $0xdd, Z10, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF64X2 $0x4e, Z16, Z12, Z2
+	VMOVAPD    Z16, K2, Z12
+	VADDPS     Z2, Z12, Z12
+	VSHUFF32X4 $0x88, Z12, Z4, Z2
+	VSHUFF32X4 $0xdd, Z12, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF16x4AVX512_loop
 
 dotsF16x4AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF16x4AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 32(SP), Y2
+	VINSERTF128    $0x01, 288(SP), Y2, Y2
+	VBROADCASTF128 96(SP), Y3
+	VINSERTF128    $0x01, 352(SP), Y3, Y3
+	VBROADCASTF128 160(SP), Y4
+	VINSERTF128    $0x01, 416(SP), Y4, Y4
+	VBROADCASTF128 224(SP), Y5
+	VINSERTF128    $0x01, 480(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 48(SP), Y2
+	VINSERTF128    $0x01, 304(SP), Y2, Y2
+	VBROADCASTF128 112(SP), Y3
+	VINSERTF128    $0x01, 368(SP), Y3, Y3
+	VBROADCASTF128 176(SP), Y4
+	VINSERTF128    $0x01, 432(SP), Y4, Y4
+	VBROADCASTF128 240(SP), Y5
+	VINSERTF128    $0x01, 496(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF16x4AVX512_ordered
+
+dotsF16x4AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF16x4AVX512_order_end
+
+dotsF16x4AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 32(R8), R9
+	MOVL R9, (DI)
+	MOVL 36(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 40(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 44(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 48(R8), R9
+	MOVL R9, (DI)
+	MOVL 52(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 56(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 60(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF16x4AVX512_order_loop
+
+dotsF16x4AVX512_order_end:
+dotsF16x4AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF16x4AVX512_shelf
+
+dotsF16x4AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -7761,132 +8835,228 @@ mixF16x4AVX512_rest_end:
 	RET
 
 // func dotsF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF16x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF16x2AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF16x2AVX512_done
+
+dotsF16x2AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF16x2AVX512_end
 
 dotsF16x2AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsF16x2AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsF16x2AVX512_dim_end
 
 dotsF16x2AVX512_dim_loop:
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VCVTPH2PS   (R8), Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VCVTPH2PS   (R8)(DI*1), Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VCVTPH2PS   (R8)(DI*2), Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VCVTPH2PS   (R11), Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
-	ADDQ        $0x00000020, R8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VCVTPH2PS   (SI), Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VCVTPH2PS   (SI)(R10*1), Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VCVTPH2PS   (SI)(R10*2), Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VCVTPH2PS   (R11), Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000040, R9
-	DECQ        R10
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsF16x2AVX512_dim_loop
 
 dotsF16x2AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF16x2AVX512_whole
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VCVTPH2PS   (R8), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VCVTPH2PS   (R8)(DI*1), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VCVTPH2PS   (R8)(DI*2), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VCVTPH2PS   (R11), Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VCVTPH2PS   (SI), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VCVTPH2PS   (SI)(R10*1), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VCVTPH2PS   (SI)(R10*2), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VCVTPH2PS   (R11), Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
 
 dotsF16x2AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z9
-	VUNPCKHPS     Z2, Z1, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z4, Z3, Z10
-	VUNPCKHPS     Z4, Z3, Z11
-	VADDPS        Z11, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z11
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z11, Z11
-	VUNPCKLPS     Z6, Z5, Z9
-	VUNPCKHPS     Z6, Z5, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z8, Z7, Z10
-	VUNPCKHPS     Z8, Z7, Z12
-	VADDPS        Z12, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z12
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z12, Z12
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z12, Z11, Z9
-	VSHUFF32X4    $0xee, Z12, Z11, Z10
-	VADDPS        Z10, Z9, Z9
-	VSHUFF32X4    $0xb1, Z9, Z9, Z10
-	VADDPS        Z10, Z9, Z9
-	VEXTRACTF32X4 $0x00, Z9, X10
-	VEXTRACTF32X4 $0x02, Z9, X9
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X10, (R8)
-	VEXTRACTPS    $0x01, X10, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X10, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X10, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X9, (R8)
-	VEXTRACTPS    $0x01, X9, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X9, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X9, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsF16x2AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z10
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z10, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF16x2AVX512_loop
 
 dotsF16x2AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsF16x2AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF16x2AVX512_ordered
+
+dotsF16x2AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsF16x2AVX512_order_end
+
+dotsF16x2AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsF16x2AVX512_order_loop
+
+dotsF16x2AVX512_order_end:
+dotsF16x2AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF16x2AVX512_shelf
+
+dotsF16x2AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -8006,100 +9176,174 @@ mixF16x2AVX512_rest_end:
 	RET
 
 // func dotsF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsF16x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsF16x1AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsF16x1AVX512_done
+
+dotsF16x1AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsF16x1AVX512_end
 
 dotsF16x1AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsF16x1AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsF16x1AVX512_dim_end
 
 dotsF16x1AVX512_dim_loop:
-	VMOVUPS     (R8), Z6
-	VCVTPH2PS   (DI), Z5
-	VFMADD231PS Z5, Z6, Z1
-	VCVTPH2PS   (DI)(SI*1), Z5
-	VFMADD231PS Z5, Z6, Z2
-	VCVTPH2PS   (DI)(SI*2), Z5
-	VFMADD231PS Z5, Z6, Z3
-	VCVTPH2PS   (R10), Z5
-	VFMADD231PS Z5, Z6, Z4
-	ADDQ        $0x00000020, DI
+	VMOVUPS     (DI), Z7
+	VCVTPH2PS   (SI), Z6
+	VFMADD231PS Z6, Z7, Z2
+	VCVTPH2PS   (SI)(R9*1), Z6
+	VFMADD231PS Z6, Z7, Z3
+	VCVTPH2PS   (SI)(R9*2), Z6
+	VFMADD231PS Z6, Z7, Z4
+	VCVTPH2PS   (R10), Z6
+	VFMADD231PS Z6, Z7, Z5
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R10
-	ADDQ        $0x00000040, R8
-	DECQ        R9
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsF16x1AVX512_dim_loop
 
 dotsF16x1AVX512_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsF16x1AVX512_whole
-	VMOVUPS     (R8), Z6
-	VCVTPH2PS   (DI), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z1
-	VCVTPH2PS   (DI)(SI*1), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z2
-	VCVTPH2PS   (DI)(SI*2), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z3
-	VCVTPH2PS   (R10), Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (DI), Z7
+	VCVTPH2PS   (SI), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z2
+	VCVTPH2PS   (SI)(R9*1), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z3
+	VCVTPH2PS   (SI)(R9*2), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z4
+	VCVTPH2PS   (R10), Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z5
 
 dotsF16x1AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z5
-	VUNPCKHPS     Z2, Z1, Z6
-	VADDPS        Z6, Z5, Z5
-	VUNPCKLPS     Z4, Z3, Z6
-	VUNPCKHPS     Z4, Z3, Z7
-	VADDPS        Z7, Z6, Z6
-	VUNPCKLPD     Z6, Z5, Z7
-	VUNPCKHPD     Z6, Z5, Z5
-	VADDPS        Z5, Z7, Z7
-	MOVQ          count+72(FP), R8
-	MOVQ          lds+8(FP), DI
-	SHLQ          $0x02, R8
-	MOVQ          AX, DI
-	VEXTRACTF64X4 $0x01, Z7, Y5
-	VADDPS        Y5, Y7, Y5
-	VEXTRACTF128  $0x00, Y5, X6
-	VEXTRACTF128  $0x01, Y5, X5
-	VADDPS        X5, X6, X6
-	LEAQ          (DI)(R8*2), R9
-	ADDQ          R8, R9
-	VMOVSS        X6, (DI)
-	VEXTRACTPS    $0x01, X6, (DI)(R8*1)
-	VEXTRACTPS    $0x02, X6, (DI)(R8*2)
-	VEXTRACTPS    $0x03, X6, (R9)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), DI
-	ADDQ          DI, CX
-	DECQ          DX
-	JNE           dotsF16x1AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z6
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z6, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFF64X2 $0x4e, Z2, Z2, Z3
+	VMOVAPD    Z2, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z4, Z4, Z2
+	VMOVAPD    Z4, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsF16x1AVX512_loop
 
 dotsF16x1AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsF16x1AVX512_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsF16x1AVX512_ordered
+
+dotsF16x1AVX512_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsF16x1AVX512_order_end
+
+dotsF16x1AVX512_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsF16x1AVX512_order_loop
+
+dotsF16x1AVX512_order_end:
+dotsF16x1AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsF16x1AVX512_shelf
+
+dotsF16x1AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -8298,209 +9542,353 @@ largestBF16AVX512_end:
 	RET
 
 // func dotsBF16x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsBF16x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsBF16x4AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsBF16x4AVX512_done
+
+dotsBF16x4AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsBF16x4AVX512_end
 
 dotsBF16x4AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	LEAQ   (R9)(SI*2), R12
-	ADDQ   SI, R12
-	TESTQ  R10, R10
-	JLE    dotsBF16x4AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z17
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	LEAQ    (DI)(R9*2), R12
+	ADDQ    R9, R12
+	TESTQ   R8, R8
+	JLE     dotsBF16x4AVX512_dim_end
 
 dotsBF16x4AVX512_dim_loop:
-	VPMOVZXWD   (R8), Z17
-	VPSLLD      $0x10, Z17, Z17
-	VPMOVZXWD   (R8)(DI*1), Z18
+	VPMOVZXWD   (SI), Z18
 	VPSLLD      $0x10, Z18, Z18
-	VPMOVZXWD   (R8)(DI*2), Z19
+	VPMOVZXWD   (SI)(R10*1), Z19
 	VPSLLD      $0x10, Z19, Z19
-	VPMOVZXWD   (R11), Z20
+	VPMOVZXWD   (SI)(R10*2), Z20
 	VPSLLD      $0x10, Z20, Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
-	ADDQ        $0x00000020, R8
+	VPMOVZXWD   (R11), Z21
+	VPSLLD      $0x10, Z21, Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, DI
 	ADDQ        $0x00000040, R12
-	DECQ        R10
+	DECQ        R8
 	JNE         dotsBF16x4AVX512_dim_loop
 
 dotsBF16x4AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsBF16x4AVX512_whole
-	VPMOVZXWD   (R8), Z17
-	VPSLLD      $0x10, Z17, Z17
-	VPANDD      Z0, Z17, Z17
-	VPMOVZXWD   (R8)(DI*1), Z18
+	VPMOVZXWD   (SI), Z18
 	VPSLLD      $0x10, Z18, Z18
-	VPANDD      Z0, Z18, Z18
-	VPMOVZXWD   (R8)(DI*2), Z19
+	VPANDD      Z1, Z18, Z18
+	VPMOVZXWD   (SI)(R10*1), Z19
 	VPSLLD      $0x10, Z19, Z19
-	VPANDD      Z0, Z19, Z19
-	VPMOVZXWD   (R11), Z20
+	VPANDD      Z1, Z19, Z19
+	VPMOVZXWD   (SI)(R10*2), Z20
 	VPSLLD      $0x10, Z20, Z20
-	VPANDD      Z0, Z20, Z20
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z17, Z21, Z1
-	VFMADD231PS Z18, Z21, Z2
-	VFMADD231PS Z19, Z21, Z3
-	VFMADD231PS Z20, Z21, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z17, Z21, Z5
-	VFMADD231PS Z18, Z21, Z6
-	VFMADD231PS Z19, Z21, Z7
-	VFMADD231PS Z20, Z21, Z8
-	VMOVUPS     (R9)(SI*2), Z21
-	VFMADD231PS Z17, Z21, Z9
-	VFMADD231PS Z18, Z21, Z10
-	VFMADD231PS Z19, Z21, Z11
-	VFMADD231PS Z20, Z21, Z12
-	VMOVUPS     (R12), Z21
-	VFMADD231PS Z17, Z21, Z13
-	VFMADD231PS Z18, Z21, Z14
-	VFMADD231PS Z19, Z21, Z15
-	VFMADD231PS Z20, Z21, Z16
+	VPANDD      Z1, Z20, Z20
+	VPMOVZXWD   (R11), Z21
+	VPSLLD      $0x10, Z21, Z21
+	VPANDD      Z1, Z21, Z21
+	VMOVUPS     (DI), Z22
+	VFMADD231PS Z18, Z22, Z2
+	VFMADD231PS Z19, Z22, Z3
+	VFMADD231PS Z20, Z22, Z4
+	VFMADD231PS Z21, Z22, Z5
+	VMOVUPS     (DI)(R9*1), Z22
+	VFMADD231PS Z18, Z22, Z6
+	VFMADD231PS Z19, Z22, Z7
+	VFMADD231PS Z20, Z22, Z8
+	VFMADD231PS Z21, Z22, Z9
+	VMOVUPS     (DI)(R9*2), Z22
+	VFMADD231PS Z18, Z22, Z10
+	VFMADD231PS Z19, Z22, Z11
+	VFMADD231PS Z20, Z22, Z12
+	VFMADD231PS Z21, Z22, Z13
+	VMOVUPS     (R12), Z22
+	VFMADD231PS Z18, Z22, Z14
+	VFMADD231PS Z19, Z22, Z15
+	VFMADD231PS Z20, Z22, Z16
+	VFMADD231PS Z21, Z22, Z17
 
 dotsBF16x4AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z17
-	VUNPCKHPS     Z2, Z1, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z4, Z3, Z18
-	VUNPCKHPS     Z4, Z3, Z19
-	VADDPS        Z19, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z19
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VUNPCKLPS     Z6, Z5, Z17
-	VUNPCKHPS     Z6, Z5, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z8, Z7, Z18
-	VUNPCKHPS     Z8, Z7, Z20
-	VADDPS        Z20, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z20
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z20, Z20
-	VUNPCKLPS     Z10, Z9, Z17
-	VUNPCKHPS     Z10, Z9, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z12, Z11, Z18
-	VUNPCKHPS     Z12, Z11, Z21
-	VADDPS        Z21, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z21
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z21, Z21
-	VUNPCKLPS     Z14, Z13, Z17
-	VUNPCKHPS     Z14, Z13, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPS     Z16, Z15, Z18
-	VUNPCKHPS     Z16, Z15, Z22
-	VADDPS        Z22, Z18, Z18
-	VUNPCKLPD     Z18, Z17, Z22
-	VUNPCKHPD     Z18, Z17, Z17
-	VADDPS        Z17, Z22, Z22
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z20, Z19, Z17
-	VSHUFF32X4    $0xee, Z20, Z19, Z18
-	VADDPS        Z18, Z17, Z17
-	VSHUFF32X4    $0x44, Z22, Z21, Z18
-	VSHUFF32X4    $0xee, Z22, Z21, Z19
-	VADDPS        Z19, Z18, Z18
-	VSHUFF32X4    $0x88, Z18, Z17, Z19
-	VSHUFF32X4    $0xdd, Z18, Z17, Z17
-	VADDPS        Z17, Z19, Z19
-	VEXTRACTF32X4 $0x00, Z19, X17
-	VEXTRACTF32X4 $0x01, Z19, X18
-	VEXTRACTF32X4 $0x02, Z19, X20
-	VEXTRACTF32X4 $0x03, Z19, X19
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X17, (R8)
-	VEXTRACTPS    $0x01, X17, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X17, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X17, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X18, (R8)
-	VEXTRACTPS    $0x01, X18, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X18, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X18, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X20, (R8)
-	VEXTRACTPS    $0x01, X20, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X20, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X20, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X19, (R8)
-	VEXTRACTPS    $0x01, X19, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X19, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X19, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsBF16x4AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z18
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z18, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFPD    $0x55, Z11, Z10, Z3
+	VMOVAPD    Z11, K1, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFPD    $0x55, Z13, Z12, Z3
+	VMOVAPD    Z13, K1, Z12
+	VADDPS     Z3, Z12, Z12
+	VSHUFPD    $0x55, Z15, Z14, Z3
+	VMOVAPD    Z15, K1, Z14
+	VADDPS     Z3, Z14, Z14
+	VSHUFPD    $0x55, Z17, Z16, Z3
+	VMOVAPD    Z17, K1, Z16
+	VADDPS     Z3, Z16, Z16
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF64X2 $0x4e, Z14, Z10, Z3
+	VMOVAPD    Z14, K2, Z10
+	VADDPS     Z3, Z10, Z10
+	VSHUFF32X4 $0x88, Z10, Z2, Z3
+	VSHUFF32X4 $0xdd, Z10, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF64X2 $0x4e, Z16, Z12, Z2
+	VMOVAPD    Z16, K2, Z12
+	VADDPS     Z2, Z12, Z12
+	VSHUFF32X4 $0x88, Z12, Z4, Z2
+	VSHUFF32X4 $0xdd, Z12, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsBF16x4AVX512_loop
 
 dotsBF16x4AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsBF16x4AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 32(SP), Y2
+	VINSERTF128    $0x01, 288(SP), Y2, Y2
+	VBROADCASTF128 96(SP), Y3
+	VINSERTF128    $0x01, 352(SP), Y3, Y3
+	VBROADCASTF128 160(SP), Y4
+	VINSERTF128    $0x01, 416(SP), Y4, Y4
+	VBROADCASTF128 224(SP), Y5
+	VINSERTF128    $0x01, 480(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 48(SP), Y2
+	VINSERTF128    $0x01, 304(SP), Y2, Y2
+	VBROADCASTF128 112(SP), Y3
+	VINSERTF128    $0x01, 368(SP), Y3, Y3
+	VBROADCASTF128 176(SP), Y4
+	VINSERTF128    $0x01, 432(SP), Y4, Y4
+	VBROADCASTF128 240(SP), Y5
+	VINSERTF128    $0x01, 496(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsBF16x4AVX512_ordered
+
+dotsBF16x4AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsBF16x4AVX512_order_end
+
+dotsBF16x4AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 32(R8), R9
+	MOVL R9, (DI)
+	MOVL 36(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 40(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 44(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 48(R8), R9
+	MOVL R9, (DI)
+	MOVL 52(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 56(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 60(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsBF16x4AVX512_order_loop
+
+dotsBF16x4AVX512_order_end:
+dotsBF16x4AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsBF16x4AVX512_shelf
+
+dotsBF16x4AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -8667,140 +10055,236 @@ mixBF16x4AVX512_rest_end:
 	RET
 
 // func dotsBF16x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsBF16x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsBF16x2AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), DI
-	MOVQ    tail+64(FP), R8
-	LEAQ    lanes<>+0(SB), R9
-	NEGQ    R8
-	VMOVUPS 64(R9)(R8*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsBF16x2AVX512_done
+
+dotsBF16x2AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsBF16x2AVX512_end
 
 dotsBF16x2AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsBF16x2AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsBF16x2AVX512_dim_end
 
 dotsBF16x2AVX512_dim_loop:
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VPMOVZXWD   (R8), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VPMOVZXWD   (R8)(DI*1), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VPMOVZXWD   (R8)(DI*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VPMOVZXWD   (R11), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
-	ADDQ        $0x00000020, R8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VPMOVZXWD   (SI), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VPMOVZXWD   (SI)(R10*1), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VPMOVZXWD   (SI)(R10*2), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VPMOVZXWD   (R11), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R11
-	ADDQ        $0x00000040, R9
-	DECQ        R10
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsBF16x2AVX512_dim_loop
 
 dotsBF16x2AVX512_dim_end:
-	MOVQ        tail+64(FP), R10
-	TESTQ       R10, R10
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsBF16x2AVX512_whole
-	VMOVUPS     (R9), Z10
-	VMOVUPS     (R9)(SI*1), Z11
-	VPMOVZXWD   (R8), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z1
-	VFMADD231PS Z9, Z11, Z5
-	VPMOVZXWD   (R8)(DI*1), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z2
-	VFMADD231PS Z9, Z11, Z6
-	VPMOVZXWD   (R8)(DI*2), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z3
-	VFMADD231PS Z9, Z11, Z7
-	VPMOVZXWD   (R11), Z9
-	VPSLLD      $0x10, Z9, Z9
-	VPANDD      Z0, Z9, Z9
-	VFMADD231PS Z9, Z10, Z4
-	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (DI), Z11
+	VMOVUPS     (DI)(R9*1), Z12
+	VPMOVZXWD   (SI), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z2
+	VFMADD231PS Z10, Z12, Z6
+	VPMOVZXWD   (SI)(R10*1), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z3
+	VFMADD231PS Z10, Z12, Z7
+	VPMOVZXWD   (SI)(R10*2), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z4
+	VFMADD231PS Z10, Z12, Z8
+	VPMOVZXWD   (R11), Z10
+	VPSLLD      $0x10, Z10, Z10
+	VPANDD      Z1, Z10, Z10
+	VFMADD231PS Z10, Z11, Z5
+	VFMADD231PS Z10, Z12, Z9
 
 dotsBF16x2AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z9
-	VUNPCKHPS     Z2, Z1, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z4, Z3, Z10
-	VUNPCKHPS     Z4, Z3, Z11
-	VADDPS        Z11, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z11
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z11, Z11
-	VUNPCKLPS     Z6, Z5, Z9
-	VUNPCKHPS     Z6, Z5, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPS     Z8, Z7, Z10
-	VUNPCKHPS     Z8, Z7, Z12
-	VADDPS        Z12, Z10, Z10
-	VUNPCKLPD     Z10, Z9, Z12
-	VUNPCKHPD     Z10, Z9, Z9
-	VADDPS        Z9, Z12, Z12
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z12, Z11, Z9
-	VSHUFF32X4    $0xee, Z12, Z11, Z10
-	VADDPS        Z10, Z9, Z9
-	VSHUFF32X4    $0xb1, Z9, Z9, Z10
-	VADDPS        Z10, Z9, Z9
-	VEXTRACTF32X4 $0x00, Z9, X10
-	VEXTRACTF32X4 $0x02, Z9, X9
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X10, (R8)
-	VEXTRACTPS    $0x01, X10, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X10, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X10, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X9, (R8)
-	VEXTRACTPS    $0x01, X9, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X9, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X9, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsBF16x2AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z10
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z10, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFPD    $0x55, Z7, Z6, Z3
+	VMOVAPD    Z7, K1, Z6
+	VADDPS     Z3, Z6, Z6
+	VSHUFPD    $0x55, Z9, Z8, Z3
+	VMOVAPD    Z9, K1, Z8
+	VADDPS     Z3, Z8, Z8
+	VSHUFF64X2 $0x4e, Z6, Z2, Z3
+	VMOVAPD    Z6, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z8, Z4, Z2
+	VMOVAPD    Z8, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsBF16x2AVX512_loop
 
 dotsBF16x2AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsBF16x2AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y2
+	VINSERTF128    $0x01, 272(SP), Y2, Y2
+	VBROADCASTF128 80(SP), Y3
+	VINSERTF128    $0x01, 336(SP), Y3, Y3
+	VBROADCASTF128 144(SP), Y4
+	VINSERTF128    $0x01, 400(SP), Y4, Y4
+	VBROADCASTF128 208(SP), Y5
+	VINSERTF128    $0x01, 464(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (DI)
+	VMOVUPS        Y3, (DI)(BX*1)
+	VMOVUPS        Y6, (DI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsBF16x2AVX512_ordered
+
+dotsBF16x2AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsBF16x2AVX512_order_end
+
+dotsBF16x2AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsBF16x2AVX512_order_loop
+
+dotsBF16x2AVX512_order_end:
+dotsBF16x2AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsBF16x2AVX512_shelf
+
+dotsBF16x2AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -8925,108 +10409,182 @@ mixBF16x2AVX512_rest_end:
 	RET
 
 // func dotsBF16x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX512F
-TEXT ·dotsBF16x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ    scores+0(FP), AX
-	MOVQ    keys+32(FP), CX
+// Requires: AVX, AVX512F, CMOV
+TEXT ·dotsBF16x1AVX512(SB), NOSPLIT, $528-80
+	MOVL    $0x000000aa, AX
+	KMOVW   AX, K1
+	MOVL    $0x000000f0, AX
+	KMOVW   AX, K2
+	VPXORD  Z0, Z0, Z0
+	MOVQ    keys+32(FP), AX
+	MOVQ    scores+0(FP), CX
 	MOVQ    count+72(FP), DX
-	MOVQ    queries+16(FP), BX
-	MOVQ    ldq+24(FP), SI
-	MOVQ    apart+48(FP), SI
-	MOVQ    tail+64(FP), DI
-	LEAQ    lanes<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 64(R8)(DI*4), Z0
+	MOVQ    tail+64(FP), BX
+	LEAQ    lanes<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 64(SI)(BX*4), Z1
+	TESTQ   DX, DX
+	JLE     dotsBF16x1AVX512_done
+
+dotsBF16x1AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
 	TESTQ   DX, DX
 	JLE     dotsBF16x1AVX512_end
 
 dotsBF16x1AVX512_loop:
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsBF16x1AVX512_dim_end
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsBF16x1AVX512_dim_end
 
 dotsBF16x1AVX512_dim_loop:
-	VMOVUPS     (R8), Z6
-	VPMOVZXWD   (DI), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z6, Z1
-	VPMOVZXWD   (DI)(SI*1), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z6, Z2
-	VPMOVZXWD   (DI)(SI*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z6, Z3
-	VPMOVZXWD   (R10), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VFMADD231PS Z5, Z6, Z4
-	ADDQ        $0x00000020, DI
+	VMOVUPS     (DI), Z7
+	VPMOVZXWD   (SI), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VFMADD231PS Z6, Z7, Z2
+	VPMOVZXWD   (SI)(R9*1), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VFMADD231PS Z6, Z7, Z3
+	VPMOVZXWD   (SI)(R9*2), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VFMADD231PS Z6, Z7, Z4
+	VPMOVZXWD   (R10), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VFMADD231PS Z6, Z7, Z5
+	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, R10
-	ADDQ        $0x00000040, R8
-	DECQ        R9
+	ADDQ        $0x00000040, DI
+	DECQ        R8
 	JNE         dotsBF16x1AVX512_dim_loop
 
 dotsBF16x1AVX512_dim_end:
-	MOVQ        tail+64(FP), R9
-	TESTQ       R9, R9
+	MOVQ        tail+64(FP), R8
+	TESTQ       R8, R8
 	JEQ         dotsBF16x1AVX512_whole
-	VMOVUPS     (R8), Z6
-	VPMOVZXWD   (DI), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z1
-	VPMOVZXWD   (DI)(SI*1), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z2
-	VPMOVZXWD   (DI)(SI*2), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z3
-	VPMOVZXWD   (R10), Z5
-	VPSLLD      $0x10, Z5, Z5
-	VPANDD      Z0, Z5, Z5
-	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (DI), Z7
+	VPMOVZXWD   (SI), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z2
+	VPMOVZXWD   (SI)(R9*1), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z3
+	VPMOVZXWD   (SI)(R9*2), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z4
+	VPMOVZXWD   (R10), Z6
+	VPSLLD      $0x10, Z6, Z6
+	VPANDD      Z1, Z6, Z6
+	VFMADD231PS Z6, Z7, Z5
 
 dotsBF16x1AVX512_whole:
-	VUNPCKLPS     Z2, Z1, Z5
-	VUNPCKHPS     Z2, Z1, Z6
-	VADDPS        Z6, Z5, Z5
-	VUNPCKLPS     Z4, Z3, Z6
-	VUNPCKHPS     Z4, Z3, Z7
-	VADDPS        Z7, Z6, Z6
-	VUNPCKLPD     Z6, Z5, Z7
-	VUNPCKHPD     Z6, Z5, Z5
-	VADDPS        Z5, Z7, Z7
-	MOVQ          count+72(FP), R8
-	MOVQ          lds+8(FP), DI
-	SHLQ          $0x02, R8
-	MOVQ          AX, DI
-	VEXTRACTF64X4 $0x01, Z7, Y5
-	VADDPS        Y5, Y7, Y5
-	VEXTRACTF128  $0x00, Y5, X6
-	VEXTRACTF128  $0x01, Y5, X5
-	VADDPS        X5, X6, X6
-	LEAQ          (DI)(R8*2), R9
-	ADDQ          R8, R9
-	VMOVSS        X6, (DI)
-	VEXTRACTPS    $0x01, X6, (DI)(R8*1)
-	VEXTRACTPS    $0x02, X6, (DI)(R8*2)
-	VEXTRACTPS    $0x03, X6, (R9)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), DI
-	ADDQ          DI, CX
-	DECQ          DX
-	JNE           dotsBF16x1AVX512_loop
+	VSHUFPD    $0x55, Z3, Z2, Z6
+	VMOVAPD    Z3, K1, Z2
+	VADDPS     Z6, Z2, Z2
+	VSHUFPD    $0x55, Z5, Z4, Z3
+	VMOVAPD    Z5, K1, Z4
+	VADDPS     Z3, Z4, Z4
+	VSHUFF64X2 $0x4e, Z2, Z2, Z3
+	VMOVAPD    Z2, K2, Z2
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0x88, Z2, Z2, Z3
+	VSHUFF32X4 $0xdd, Z2, Z2, Z2
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z4, Z4, Z2
+	VMOVAPD    Z4, K2, Z4
+	VADDPS     Z2, Z4, Z4
+	VSHUFF32X4 $0x88, Z4, Z4, Z2
+	VSHUFF32X4 $0xdd, Z4, Z4, Z4
+	VADDPS     Z4, Z2, Z2
+	VSHUFPS    $0x88, Z2, Z3, Z4
+	VSHUFPS    $0xdd, Z2, Z3, Z2
+	VADDPS     Z2, Z4, Z4
+	VMOVUPS    Z4, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsBF16x1AVX512_loop
 
 dotsBF16x1AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsBF16x1AVX512_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y2
+	VINSERTF128    $0x01, 256(SP), Y2, Y2
+	VBROADCASTF128 64(SP), Y3
+	VINSERTF128    $0x01, 320(SP), Y3, Y3
+	VBROADCASTF128 128(SP), Y4
+	VINSERTF128    $0x01, 384(SP), Y4, Y4
+	VBROADCASTF128 192(SP), Y5
+	VINSERTF128    $0x01, 448(SP), Y5, Y5
+	VUNPCKLPS      Y3, Y2, Y6
+	VUNPCKHPS      Y3, Y2, Y2
+	VUNPCKLPS      Y5, Y4, Y3
+	VUNPCKHPS      Y5, Y4, Y4
+	VUNPCKLPD      Y3, Y6, Y5
+	VUNPCKHPD      Y3, Y6, Y3
+	VUNPCKLPD      Y4, Y2, Y6
+	VUNPCKHPD      Y4, Y2, Y2
+	VMOVUPS        Y5, (SI)
+	VMOVUPS        Y3, (SI)(BX*1)
+	VMOVUPS        Y6, (SI)(BX*2)
+	VMOVUPS        Y2, (DX)
+	JMP            dotsBF16x1AVX512_ordered
+
+dotsBF16x1AVX512_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsBF16x1AVX512_order_end
+
+dotsBF16x1AVX512_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsBF16x1AVX512_order_loop
+
+dotsBF16x1AVX512_order_end:
+dotsBF16x1AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsBF16x1AVX512_shelf
+
+dotsBF16x1AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -9162,212 +10720,356 @@ widenQ8AVX512_end:
 	RET
 
 // func dotsQ8x4AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, AVX512F
-TEXT ·dotsQ8x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ  scores+0(FP), AX
-	MOVQ  keys+32(FP), CX
-	MOVQ  count+72(FP), DX
-	MOVQ  queries+16(FP), BX
-	MOVQ  ldq+24(FP), SI
-	MOVQ  apart+48(FP), DI
-	TESTQ DX, DX
-	JLE   dotsQ8x4AVX512_end
+// Requires: AVX, AVX2, AVX512F, CMOV
+TEXT ·dotsQ8x4AVX512(SB), NOSPLIT, $528-80
+	MOVL   $0x000000aa, AX
+	KMOVW  AX, K1
+	MOVL   $0x000000f0, AX
+	KMOVW  AX, K2
+	VPXORD Z0, Z0, Z0
+	MOVQ   keys+32(FP), AX
+	MOVQ   scores+0(FP), CX
+	MOVQ   count+72(FP), DX
+	TESTQ  DX, DX
+	JLE    dotsQ8x4AVX512_done
+
+dotsQ8x4AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
+	TESTQ   DX, DX
+	JLE     dotsQ8x4AVX512_end
 
 dotsQ8x4AVX512_loop:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	LEAQ   (R9)(SI*2), R12
-	ADDQ   SI, R12
-	TESTQ  R10, R10
-	JLE    dotsQ8x4AVX512_dim_end
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z16
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	LEAQ    (DI)(R9*2), R12
+	ADDQ    R9, R12
+	TESTQ   R8, R8
+	JLE     dotsQ8x4AVX512_dim_end
 
 dotsQ8x4AVX512_dim_loop:
-	VPBROADCASTW (R8), Y16
-	VCVTPH2PS    Y16, Z16
-	VPBROADCASTW (R8)(DI*1), Y17
+	VPBROADCASTW (SI), Y17
 	VCVTPH2PS    Y17, Z17
-	VPBROADCASTW (R8)(DI*2), Y18
+	VPBROADCASTW (SI)(R10*1), Y18
 	VCVTPH2PS    Y18, Z18
-	VPBROADCASTW (R11), Y19
+	VPBROADCASTW (SI)(R10*2), Y19
 	VCVTPH2PS    Y19, Z19
-	VPMOVSXBD    2(R8), Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z16, Z20, Z20
-	VPMOVSXBD    2(R8)(DI*1), Z21
+	VPBROADCASTW (R11), Y20
+	VCVTPH2PS    Y20, Z20
+	VPMOVSXBD    2(SI), Z21
 	VCVTDQ2PS    Z21, Z21
 	VMULPS       Z17, Z21, Z21
-	VPMOVSXBD    2(R8)(DI*2), Z22
+	VPMOVSXBD    2(SI)(R10*1), Z22
 	VCVTDQ2PS    Z22, Z22
 	VMULPS       Z18, Z22, Z22
-	VPMOVSXBD    2(R11), Z23
+	VPMOVSXBD    2(SI)(R10*2), Z23
 	VCVTDQ2PS    Z23, Z23
 	VMULPS       Z19, Z23, Z23
-	VMOVUPS      (R9), Z24
-	VFMADD231PS  Z20, Z24, Z0
-	VFMADD231PS  Z21, Z24, Z1
-	VFMADD231PS  Z22, Z24, Z2
-	VFMADD231PS  Z23, Z24, Z3
-	VMOVUPS      (R9)(SI*1), Z24
-	VFMADD231PS  Z20, Z24, Z4
-	VFMADD231PS  Z21, Z24, Z5
-	VFMADD231PS  Z22, Z24, Z6
-	VFMADD231PS  Z23, Z24, Z7
-	VMOVUPS      (R9)(SI*2), Z24
-	VFMADD231PS  Z20, Z24, Z8
-	VFMADD231PS  Z21, Z24, Z9
-	VFMADD231PS  Z22, Z24, Z10
-	VFMADD231PS  Z23, Z24, Z11
-	VMOVUPS      (R12), Z24
-	VFMADD231PS  Z20, Z24, Z12
-	VFMADD231PS  Z21, Z24, Z13
-	VFMADD231PS  Z22, Z24, Z14
-	VFMADD231PS  Z23, Z24, Z15
-	VPMOVSXBD    18(R8), Z20
-	VCVTDQ2PS    Z20, Z20
-	VMULPS       Z16, Z20, Z20
-	VPMOVSXBD    18(R8)(DI*1), Z16
-	VCVTDQ2PS    Z16, Z16
-	VMULPS       Z17, Z16, Z16
-	VPMOVSXBD    18(R8)(DI*2), Z17
+	VPMOVSXBD    2(R11), Z24
+	VCVTDQ2PS    Z24, Z24
+	VMULPS       Z20, Z24, Z24
+	VMOVUPS      (DI), Z25
+	VFMADD231PS  Z21, Z25, Z1
+	VFMADD231PS  Z22, Z25, Z2
+	VFMADD231PS  Z23, Z25, Z3
+	VFMADD231PS  Z24, Z25, Z4
+	VMOVUPS      (DI)(R9*1), Z25
+	VFMADD231PS  Z21, Z25, Z5
+	VFMADD231PS  Z22, Z25, Z6
+	VFMADD231PS  Z23, Z25, Z7
+	VFMADD231PS  Z24, Z25, Z8
+	VMOVUPS      (DI)(R9*2), Z25
+	VFMADD231PS  Z21, Z25, Z9
+	VFMADD231PS  Z22, Z25, Z10
+	VFMADD231PS  Z23, Z25, Z11
+	VFMADD231PS  Z24, Z25, Z12
+	VMOVUPS      (R12), Z25
+	VFMADD231PS  Z21, Z25, Z13
+	VFMADD231PS  Z22, Z25, Z14
+	VFMADD231PS  Z23, Z25, Z15
+	VFMADD231PS  Z24, Z25, Z16
+	VPMOVSXBD    18(SI), Z21
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z17, Z21, Z21
+	VPMOVSXBD    18(SI)(R10*1), Z17
 	VCVTDQ2PS    Z17, Z17
 	VMULPS       Z18, Z17, Z17
-	VPMOVSXBD    18(R11), Z18
+	VPMOVSXBD    18(SI)(R10*2), Z18
 	VCVTDQ2PS    Z18, Z18
 	VMULPS       Z19, Z18, Z18
-	VMOVUPS      64(R9), Z19
-	VFMADD231PS  Z20, Z19, Z0
-	VFMADD231PS  Z16, Z19, Z1
-	VFMADD231PS  Z17, Z19, Z2
-	VFMADD231PS  Z18, Z19, Z3
-	VMOVUPS      64(R9)(SI*1), Z19
-	VFMADD231PS  Z20, Z19, Z4
-	VFMADD231PS  Z16, Z19, Z5
-	VFMADD231PS  Z17, Z19, Z6
-	VFMADD231PS  Z18, Z19, Z7
-	VMOVUPS      64(R9)(SI*2), Z19
-	VFMADD231PS  Z20, Z19, Z8
-	VFMADD231PS  Z16, Z19, Z9
-	VFMADD231PS  Z17, Z19, Z10
-	VFMADD231PS  Z18, Z19, Z11
-	VMOVUPS      64(R12), Z19
-	VFMADD231PS  Z20, Z19, Z12
-	VFMADD231PS  Z16, Z19, Z13
-	VFMADD231PS  Z17, Z19, Z14
-	VFMADD231PS  Z18, Z19, Z15
-	ADDQ         $0x00000022, R8
+	VPMOVSXBD    18(R11), Z19
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z20, Z19, Z19
+	VMOVUPS      64(DI), Z20
+	VFMADD231PS  Z21, Z20, Z1
+	VFMADD231PS  Z17, Z20, Z2
+	VFMADD231PS  Z18, Z20, Z3
+	VFMADD231PS  Z19, Z20, Z4
+	VMOVUPS      64(DI)(R9*1), Z20
+	VFMADD231PS  Z21, Z20, Z5
+	VFMADD231PS  Z17, Z20, Z6
+	VFMADD231PS  Z18, Z20, Z7
+	VFMADD231PS  Z19, Z20, Z8
+	VMOVUPS      64(DI)(R9*2), Z20
+	VFMADD231PS  Z21, Z20, Z9
+	VFMADD231PS  Z17, Z20, Z10
+	VFMADD231PS  Z18, Z20, Z11
+	VFMADD231PS  Z19, Z20, Z12
+	VMOVUPS      64(R12), Z20
+	VFMADD231PS  Z21, Z20, Z13
+	VFMADD231PS  Z17, Z20, Z14
+	VFMADD231PS  Z18, Z20, Z15
+	VFMADD231PS  Z19, Z20, Z16
+	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, R11
-	ADDQ         $0x00000080, R9
+	ADDQ         $0x00000080, DI
 	ADDQ         $0x00000080, R12
-	DECQ         R10
+	DECQ         R8
 	JNE          dotsQ8x4AVX512_dim_loop
 
 dotsQ8x4AVX512_dim_end:
-	VUNPCKLPS     Z1, Z0, Z16
-	VUNPCKHPS     Z1, Z0, Z17
-	VADDPS        Z17, Z16, Z16
-	VUNPCKLPS     Z3, Z2, Z17
-	VUNPCKHPS     Z3, Z2, Z18
-	VADDPS        Z18, Z17, Z17
-	VUNPCKLPD     Z17, Z16, Z18
-	VUNPCKHPD     Z17, Z16, Z16
-	VADDPS        Z16, Z18, Z18
-	VUNPCKLPS     Z5, Z4, Z16
-	VUNPCKHPS     Z5, Z4, Z17
-	VADDPS        Z17, Z16, Z16
-	VUNPCKLPS     Z7, Z6, Z17
-	VUNPCKHPS     Z7, Z6, Z19
-	VADDPS        Z19, Z17, Z17
-	VUNPCKLPD     Z17, Z16, Z19
-	VUNPCKHPD     Z17, Z16, Z16
-	VADDPS        Z16, Z19, Z19
-	VUNPCKLPS     Z9, Z8, Z16
-	VUNPCKHPS     Z9, Z8, Z17
-	VADDPS        Z17, Z16, Z16
-	VUNPCKLPS     Z11, Z10, Z17
-	VUNPCKHPS     Z11, Z10, Z20
-	VADDPS        Z20, Z17, Z17
-	VUNPCKLPD     Z17, Z16, Z20
-	VUNPCKHPD     Z17, Z16, Z16
-	VADDPS        Z16, Z20, Z20
-	VUNPCKLPS     Z13, Z12, Z16
-	VUNPCKHPS     Z13, Z12, Z17
-	VADDPS        Z17, Z16, Z16
-	VUNPCKLPS     Z15, Z14, Z17
-	VUNPCKHPS     Z15, Z14, Z21
-	VADDPS        Z21, Z17, Z17
-	VUNPCKLPD     Z17, Z16, Z21
-	VUNPCKHPD     Z17, Z16, Z16
-	VADDPS        Z16, Z21, Z21
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z19, Z18, Z16
-	VSHUFF32X4    $0xee, Z19, Z18, Z17
-	VADDPS        Z17, Z16, Z16
-	VSHUFF32X4    $0x44, Z21, Z20, Z17
-	VSHUFF32X4    $0xee, Z21, Z20, Z18
-	VADDPS        Z18, Z17, Z17
-	VSHUFF32X4    $0x88, Z17, Z16, Z18
-	VSHUFF32X4    $0xdd, Z17, Z16, Z16
-	VADDPS        Z16, Z18, Z18
-	VEXTRACTF32X4 $0x00, Z18, X16
-	VEXTRACTF32X4 $0x01, Z18, X17
-	VEXTRACTF32X4 $0x02, Z18, X19
-	VEXTRACTF32X4 $0x03, Z18, X18
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X16, (R8)
-	VEXTRACTPS    $0x01, X16, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X16, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X16, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X17, (R8)
-	VEXTRACTPS    $0x01, X17, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X17, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X17, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X19, (R8)
-	VEXTRACTPS    $0x01, X19, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X19, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X19, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X18, (R8)
-	VEXTRACTPS    $0x01, X18, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X18, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X18, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsQ8x4AVX512_loop
+	VSHUFPD    $0x55, Z2, Z1, Z17
+	VMOVAPD    Z2, K1, Z1
+	VADDPS     Z17, Z1, Z1
+	VSHUFPD    $0x55, Z4, Z3, Z2
+	VMOVAPD    Z4, K1, Z3
+	VADDPS     Z2, Z3, Z3
+	VSHUFPD    $0x55, Z6, Z5, Z2
+	VMOVAPD    Z6, K1, Z5
+	VADDPS     Z2, Z5, Z5
+	VSHUFPD    $0x55, Z8, Z7, Z2
+	VMOVAPD    Z8, K1, Z7
+	VADDPS     Z2, Z7, Z7
+	VSHUFPD    $0x55, Z10, Z9, Z2
+	VMOVAPD    Z10, K1, Z9
+	VADDPS     Z2, Z9, Z9
+	VSHUFPD    $0x55, Z12, Z11, Z2
+	VMOVAPD    Z12, K1, Z11
+	VADDPS     Z2, Z11, Z11
+	VSHUFPD    $0x55, Z14, Z13, Z2
+	VMOVAPD    Z14, K1, Z13
+	VADDPS     Z2, Z13, Z13
+	VSHUFPD    $0x55, Z16, Z15, Z2
+	VMOVAPD    Z16, K1, Z15
+	VADDPS     Z2, Z15, Z15
+	VSHUFF64X2 $0x4e, Z5, Z1, Z2
+	VMOVAPD    Z5, K2, Z1
+	VADDPS     Z2, Z1, Z1
+	VSHUFF64X2 $0x4e, Z13, Z9, Z2
+	VMOVAPD    Z13, K2, Z9
+	VADDPS     Z2, Z9, Z9
+	VSHUFF32X4 $0x88, Z9, Z1, Z2
+	VSHUFF32X4 $0xdd, Z9, Z1, Z1
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0x4e, Z7, Z3, Z1
+	VMOVAPD    Z7, K2, Z3
+	VADDPS     Z1, Z3, Z3
+	VSHUFF64X2 $0x4e, Z15, Z11, Z1
+	VMOVAPD    Z15, K2, Z11
+	VADDPS     Z1, Z11, Z11
+	VSHUFF32X4 $0x88, Z11, Z3, Z1
+	VSHUFF32X4 $0xdd, Z11, Z3, Z3
+	VADDPS     Z3, Z1, Z1
+	VSHUFPS    $0x88, Z1, Z2, Z3
+	VSHUFPS    $0xdd, Z1, Z2, Z1
+	VADDPS     Z1, Z3, Z3
+	VMOVUPS    Z3, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsQ8x4AVX512_loop
 
 dotsQ8x4AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsQ8x4AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y1
+	VINSERTF128    $0x01, 256(SP), Y1, Y1
+	VBROADCASTF128 64(SP), Y2
+	VINSERTF128    $0x01, 320(SP), Y2, Y2
+	VBROADCASTF128 128(SP), Y3
+	VINSERTF128    $0x01, 384(SP), Y3, Y3
+	VBROADCASTF128 192(SP), Y4
+	VINSERTF128    $0x01, 448(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y1
+	VINSERTF128    $0x01, 272(SP), Y1, Y1
+	VBROADCASTF128 80(SP), Y2
+	VINSERTF128    $0x01, 336(SP), Y2, Y2
+	VBROADCASTF128 144(SP), Y3
+	VINSERTF128    $0x01, 400(SP), Y3, Y3
+	VBROADCASTF128 208(SP), Y4
+	VINSERTF128    $0x01, 464(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 32(SP), Y1
+	VINSERTF128    $0x01, 288(SP), Y1, Y1
+	VBROADCASTF128 96(SP), Y2
+	VINSERTF128    $0x01, 352(SP), Y2, Y2
+	VBROADCASTF128 160(SP), Y3
+	VINSERTF128    $0x01, 416(SP), Y3, Y3
+	VBROADCASTF128 224(SP), Y4
+	VINSERTF128    $0x01, 480(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 48(SP), Y1
+	VINSERTF128    $0x01, 304(SP), Y1, Y1
+	VBROADCASTF128 112(SP), Y2
+	VINSERTF128    $0x01, 368(SP), Y2, Y2
+	VBROADCASTF128 176(SP), Y3
+	VINSERTF128    $0x01, 432(SP), Y3, Y3
+	VBROADCASTF128 240(SP), Y4
+	VINSERTF128    $0x01, 496(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	JMP            dotsQ8x4AVX512_ordered
+
+dotsQ8x4AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsQ8x4AVX512_order_end
+
+dotsQ8x4AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 32(R8), R9
+	MOVL R9, (DI)
+	MOVL 36(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 40(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 44(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 48(R8), R9
+	MOVL R9, (DI)
+	MOVL 52(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 56(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 60(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsQ8x4AVX512_order_loop
+
+dotsQ8x4AVX512_order_end:
+dotsQ8x4AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsQ8x4AVX512_shelf
+
+dotsQ8x4AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -9600,143 +11302,239 @@ mixQ8x4AVX512_rest_end:
 	RET
 
 // func dotsQ8x2AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, AVX512F
-TEXT ·dotsQ8x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ  scores+0(FP), AX
-	MOVQ  keys+32(FP), CX
-	MOVQ  count+72(FP), DX
-	MOVQ  queries+16(FP), BX
-	MOVQ  ldq+24(FP), SI
-	MOVQ  apart+48(FP), DI
-	TESTQ DX, DX
-	JLE   dotsQ8x2AVX512_end
+// Requires: AVX, AVX2, AVX512F, CMOV
+TEXT ·dotsQ8x2AVX512(SB), NOSPLIT, $528-80
+	MOVL   $0x000000aa, AX
+	KMOVW  AX, K1
+	MOVL   $0x000000f0, AX
+	KMOVW  AX, K2
+	VPXORD Z0, Z0, Z0
+	MOVQ   keys+32(FP), AX
+	MOVQ   scores+0(FP), CX
+	MOVQ   count+72(FP), DX
+	TESTQ  DX, DX
+	JLE    dotsQ8x2AVX512_done
+
+dotsQ8x2AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
+	TESTQ   DX, DX
+	JLE     dotsQ8x2AVX512_end
 
 dotsQ8x2AVX512_loop:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   groups+56(FP), R10
-	MOVQ   CX, R8
-	MOVQ   BX, R9
-	LEAQ   (R8)(DI*2), R11
-	ADDQ   DI, R11
-	TESTQ  R10, R10
-	JLE    dotsQ8x2AVX512_dim_end
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), R9
+	MOVQ    apart+48(FP), R10
+	MOVQ    AX, SI
+	LEAQ    (SI)(R10*2), R11
+	ADDQ    R10, R11
+	TESTQ   R8, R8
+	JLE     dotsQ8x2AVX512_dim_end
 
 dotsQ8x2AVX512_dim_loop:
-	VPBROADCASTW (R8), Y8
-	VCVTPH2PS    Y8, Z8
-	VPBROADCASTW (R8)(DI*1), Y9
+	VPBROADCASTW (SI), Y9
 	VCVTPH2PS    Y9, Z9
-	VPBROADCASTW (R8)(DI*2), Y10
+	VPBROADCASTW (SI)(R10*1), Y10
 	VCVTPH2PS    Y10, Z10
-	VPBROADCASTW (R11), Y11
+	VPBROADCASTW (SI)(R10*2), Y11
 	VCVTPH2PS    Y11, Z11
-	VMOVUPS      (R9), Z13
-	VMOVUPS      (R9)(SI*1), Z14
-	VPMOVSXBD    2(R8), Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z8, Z12, Z12
-	VFMADD231PS  Z12, Z13, Z0
-	VFMADD231PS  Z12, Z14, Z4
-	VPMOVSXBD    2(R8)(DI*1), Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z9, Z12, Z12
-	VFMADD231PS  Z12, Z13, Z1
-	VFMADD231PS  Z12, Z14, Z5
-	VPMOVSXBD    2(R8)(DI*2), Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z10, Z12, Z12
-	VFMADD231PS  Z12, Z13, Z2
-	VFMADD231PS  Z12, Z14, Z6
-	VPMOVSXBD    2(R11), Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z11, Z12, Z12
-	VFMADD231PS  Z12, Z13, Z3
-	VFMADD231PS  Z12, Z14, Z7
-	VMOVUPS      64(R9), Z13
-	VMOVUPS      64(R9)(SI*1), Z14
-	VPMOVSXBD    18(R8), Z12
-	VCVTDQ2PS    Z12, Z12
-	VMULPS       Z8, Z12, Z12
-	VFMADD231PS  Z12, Z13, Z0
-	VFMADD231PS  Z12, Z14, Z4
-	VPMOVSXBD    18(R8)(DI*1), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z9, Z8, Z8
-	VFMADD231PS  Z8, Z13, Z1
-	VFMADD231PS  Z8, Z14, Z5
-	VPMOVSXBD    18(R8)(DI*2), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z10, Z8, Z8
-	VFMADD231PS  Z8, Z13, Z2
-	VFMADD231PS  Z8, Z14, Z6
-	VPMOVSXBD    18(R11), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z11, Z8, Z8
-	VFMADD231PS  Z8, Z13, Z3
-	VFMADD231PS  Z8, Z14, Z7
-	ADDQ         $0x00000022, R8
+	VPBROADCASTW (R11), Y12
+	VCVTPH2PS    Y12, Z12
+	VMOVUPS      (DI), Z14
+	VMOVUPS      (DI)(R9*1), Z15
+	VPMOVSXBD    2(SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z9, Z13, Z13
+	VFMADD231PS  Z13, Z14, Z1
+	VFMADD231PS  Z13, Z15, Z5
+	VPMOVSXBD    2(SI)(R10*1), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z10, Z13, Z13
+	VFMADD231PS  Z13, Z14, Z2
+	VFMADD231PS  Z13, Z15, Z6
+	VPMOVSXBD    2(SI)(R10*2), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z11, Z13, Z13
+	VFMADD231PS  Z13, Z14, Z3
+	VFMADD231PS  Z13, Z15, Z7
+	VPMOVSXBD    2(R11), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z12, Z13, Z13
+	VFMADD231PS  Z13, Z14, Z4
+	VFMADD231PS  Z13, Z15, Z8
+	VMOVUPS      64(DI), Z14
+	VMOVUPS      64(DI)(R9*1), Z15
+	VPMOVSXBD    18(SI), Z13
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z9, Z13, Z13
+	VFMADD231PS  Z13, Z14, Z1
+	VFMADD231PS  Z13, Z15, Z5
+	VPMOVSXBD    18(SI)(R10*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z10, Z9, Z9
+	VFMADD231PS  Z9, Z14, Z2
+	VFMADD231PS  Z9, Z15, Z6
+	VPMOVSXBD    18(SI)(R10*2), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z11, Z9, Z9
+	VFMADD231PS  Z9, Z14, Z3
+	VFMADD231PS  Z9, Z15, Z7
+	VPMOVSXBD    18(R11), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z12, Z9, Z9
+	VFMADD231PS  Z9, Z14, Z4
+	VFMADD231PS  Z9, Z15, Z8
+	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, R11
-	ADDQ         $0x00000080, R9
-	DECQ         R10
+	ADDQ         $0x00000080, DI
+	DECQ         R8
 	JNE          dotsQ8x2AVX512_dim_loop
 
 dotsQ8x2AVX512_dim_end:
-	VUNPCKLPS     Z1, Z0, Z8
-	VUNPCKHPS     Z1, Z0, Z9
-	VADDPS        Z9, Z8, Z8
-	VUNPCKLPS     Z3, Z2, Z9
-	VUNPCKHPS     Z3, Z2, Z10
-	VADDPS        Z10, Z9, Z9
-	VUNPCKLPD     Z9, Z8, Z10
-	VUNPCKHPD     Z9, Z8, Z8
-	VADDPS        Z8, Z10, Z10
-	VUNPCKLPS     Z5, Z4, Z8
-	VUNPCKHPS     Z5, Z4, Z9
-	VADDPS        Z9, Z8, Z8
-	VUNPCKLPS     Z7, Z6, Z9
-	VUNPCKHPS     Z7, Z6, Z11
-	VADDPS        Z11, Z9, Z9
-	VUNPCKLPD     Z9, Z8, Z11
-	VUNPCKHPD     Z9, Z8, Z8
-	VADDPS        Z8, Z11, Z11
-	MOVQ          count+72(FP), R9
-	MOVQ          lds+8(FP), R10
-	SHLQ          $0x02, R9
-	MOVQ          AX, R8
-	VSHUFF32X4    $0x44, Z11, Z10, Z8
-	VSHUFF32X4    $0xee, Z11, Z10, Z9
-	VADDPS        Z9, Z8, Z8
-	VSHUFF32X4    $0xb1, Z8, Z8, Z9
-	VADDPS        Z9, Z8, Z8
-	VEXTRACTF32X4 $0x00, Z8, X9
-	VEXTRACTF32X4 $0x02, Z8, X8
-	LEAQ          (R8)(R9*2), R11
-	ADDQ          R9, R11
-	VMOVSS        X9, (R8)
-	VEXTRACTPS    $0x01, X9, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X9, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X9, (R11)
-	ADDQ          R10, R8
-	LEAQ          (R8)(R9*2), R10
-	ADDQ          R9, R10
-	VMOVSS        X8, (R8)
-	VEXTRACTPS    $0x01, X8, (R8)(R9*1)
-	VEXTRACTPS    $0x02, X8, (R8)(R9*2)
-	VEXTRACTPS    $0x03, X8, (R10)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), R8
-	ADDQ          R8, CX
-	DECQ          DX
-	JNE           dotsQ8x2AVX512_loop
+	VSHUFPD    $0x55, Z2, Z1, Z9
+	VMOVAPD    Z2, K1, Z1
+	VADDPS     Z9, Z1, Z1
+	VSHUFPD    $0x55, Z4, Z3, Z2
+	VMOVAPD    Z4, K1, Z3
+	VADDPS     Z2, Z3, Z3
+	VSHUFPD    $0x55, Z6, Z5, Z2
+	VMOVAPD    Z6, K1, Z5
+	VADDPS     Z2, Z5, Z5
+	VSHUFPD    $0x55, Z8, Z7, Z2
+	VMOVAPD    Z8, K1, Z7
+	VADDPS     Z2, Z7, Z7
+	VSHUFF64X2 $0x4e, Z5, Z1, Z2
+	VMOVAPD    Z5, K2, Z1
+	VADDPS     Z2, Z1, Z1
+	VSHUFF32X4 $0x88, Z1, Z1, Z2
+	VSHUFF32X4 $0xdd, Z1, Z1, Z1
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0x4e, Z7, Z3, Z1
+	VMOVAPD    Z7, K2, Z3
+	VADDPS     Z1, Z3, Z3
+	VSHUFF32X4 $0x88, Z3, Z3, Z1
+	VSHUFF32X4 $0xdd, Z3, Z3, Z3
+	VADDPS     Z3, Z1, Z1
+	VSHUFPS    $0x88, Z1, Z2, Z3
+	VSHUFPS    $0xdd, Z1, Z2, Z1
+	VADDPS     Z1, Z3, Z3
+	VMOVUPS    Z3, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsQ8x2AVX512_loop
 
 dotsQ8x2AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, DI
+	CMPQ           DX, $0x08
+	JNE            dotsQ8x2AVX512_few
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y1
+	VINSERTF128    $0x01, 256(SP), Y1, Y1
+	VBROADCASTF128 64(SP), Y2
+	VINSERTF128    $0x01, 320(SP), Y2, Y2
+	VBROADCASTF128 128(SP), Y3
+	VINSERTF128    $0x01, 384(SP), Y3, Y3
+	VBROADCASTF128 192(SP), Y4
+	VINSERTF128    $0x01, 448(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	ADDQ           SI, DI
+	LEAQ           (DI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 16(SP), Y1
+	VINSERTF128    $0x01, 272(SP), Y1, Y1
+	VBROADCASTF128 80(SP), Y2
+	VINSERTF128    $0x01, 336(SP), Y2, Y2
+	VBROADCASTF128 144(SP), Y3
+	VINSERTF128    $0x01, 400(SP), Y3, Y3
+	VBROADCASTF128 208(SP), Y4
+	VINSERTF128    $0x01, 464(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (DI)
+	VMOVUPS        Y2, (DI)(BX*1)
+	VMOVUPS        Y5, (DI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	JMP            dotsQ8x2AVX512_ordered
+
+dotsQ8x2AVX512_few:
+	LEAQ  (SP), R8
+	MOVQ  CX, R10
+	TESTQ DX, DX
+	JLE   dotsQ8x2AVX512_order_end
+
+dotsQ8x2AVX512_order_loop:
+	MOVQ R10, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL (R8), R9
+	MOVL R9, (DI)
+	MOVL 4(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 8(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 12(R8), R9
+	MOVL R9, (R11)
+	ADDQ SI, DI
+	LEAQ (DI)(BX*2), R11
+	ADDQ BX, R11
+	MOVL 16(R8), R9
+	MOVL R9, (DI)
+	MOVL 20(R8), R9
+	MOVL R9, (DI)(BX*1)
+	MOVL 24(R8), R9
+	MOVL R9, (DI)(BX*2)
+	MOVL 28(R8), R9
+	MOVL R9, (R11)
+	ADDQ $0x00000040, R8
+	ADDQ $0x00000004, R10
+	DECQ DX
+	JNE  dotsQ8x2AVX512_order_loop
+
+dotsQ8x2AVX512_order_end:
+dotsQ8x2AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsQ8x2AVX512_shelf
+
+dotsQ8x2AVX512_done:
 	VZEROUPPER
 	RET
 
@@ -9909,111 +11707,185 @@ mixQ8x2AVX512_rest_end:
 	RET
 
 // func dotsQ8x1AVX512(scores *float32, lds int, queries *float32, ldq int, keys *byte, ldk int, apart int, groups int, tail int, count int)
-// Requires: AVX, AVX2, AVX512F
-TEXT ·dotsQ8x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ  scores+0(FP), AX
-	MOVQ  keys+32(FP), CX
-	MOVQ  count+72(FP), DX
-	MOVQ  queries+16(FP), BX
-	MOVQ  ldq+24(FP), SI
-	MOVQ  apart+48(FP), SI
-	TESTQ DX, DX
-	JLE   dotsQ8x1AVX512_end
+// Requires: AVX, AVX2, AVX512F, CMOV
+TEXT ·dotsQ8x1AVX512(SB), NOSPLIT, $528-80
+	MOVL   $0x000000aa, AX
+	KMOVW  AX, K1
+	MOVL   $0x000000f0, AX
+	KMOVW  AX, K2
+	VPXORD Z0, Z0, Z0
+	MOVQ   keys+32(FP), AX
+	MOVQ   scores+0(FP), CX
+	MOVQ   count+72(FP), DX
+	TESTQ  DX, DX
+	JLE    dotsQ8x1AVX512_done
+
+dotsQ8x1AVX512_shelf:
+	MOVQ    DX, 512(SP)
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQGT BX, DX
+	MOVQ    DX, 520(SP)
+	LEAQ    (SP), BX
+	TESTQ   DX, DX
+	JLE     dotsQ8x1AVX512_end
 
 dotsQ8x1AVX512_loop:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   groups+56(FP), R9
-	MOVQ   CX, DI
-	MOVQ   BX, R8
-	LEAQ   (DI)(SI*2), R10
-	ADDQ   SI, R10
-	TESTQ  R9, R9
-	JLE    dotsQ8x1AVX512_dim_end
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	MOVQ    queries+16(FP), DI
+	MOVQ    groups+56(FP), R8
+	MOVQ    ldq+24(FP), SI
+	MOVQ    apart+48(FP), R9
+	MOVQ    AX, SI
+	LEAQ    (SI)(R9*2), R10
+	ADDQ    R9, R10
+	TESTQ   R8, R8
+	JLE     dotsQ8x1AVX512_dim_end
 
 dotsQ8x1AVX512_dim_loop:
-	VPBROADCASTW (DI), Y4
-	VCVTPH2PS    Y4, Z4
-	VPBROADCASTW (DI)(SI*1), Y5
+	VPBROADCASTW (SI), Y5
 	VCVTPH2PS    Y5, Z5
-	VPBROADCASTW (DI)(SI*2), Y6
+	VPBROADCASTW (SI)(R9*1), Y6
 	VCVTPH2PS    Y6, Z6
-	VPBROADCASTW (R10), Y7
+	VPBROADCASTW (SI)(R9*2), Y7
 	VCVTPH2PS    Y7, Z7
-	VMOVUPS      (R8), Z9
-	VPMOVSXBD    2(DI), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VFMADD231PS  Z8, Z9, Z0
-	VPMOVSXBD    2(DI)(SI*1), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z5, Z8, Z8
-	VFMADD231PS  Z8, Z9, Z1
-	VPMOVSXBD    2(DI)(SI*2), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z6, Z8, Z8
-	VFMADD231PS  Z8, Z9, Z2
-	VPMOVSXBD    2(R10), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z7, Z8, Z8
-	VFMADD231PS  Z8, Z9, Z3
-	VMOVUPS      64(R8), Z9
-	VPMOVSXBD    18(DI), Z8
-	VCVTDQ2PS    Z8, Z8
-	VMULPS       Z4, Z8, Z8
-	VFMADD231PS  Z8, Z9, Z0
-	VPMOVSXBD    18(DI)(SI*1), Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z5, Z4, Z4
-	VFMADD231PS  Z4, Z9, Z1
-	VPMOVSXBD    18(DI)(SI*2), Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z6, Z4, Z4
-	VFMADD231PS  Z4, Z9, Z2
-	VPMOVSXBD    18(R10), Z4
-	VCVTDQ2PS    Z4, Z4
-	VMULPS       Z7, Z4, Z4
-	VFMADD231PS  Z4, Z9, Z3
-	ADDQ         $0x00000022, DI
+	VPBROADCASTW (R10), Y8
+	VCVTPH2PS    Y8, Z8
+	VMOVUPS      (DI), Z10
+	VPMOVSXBD    2(SI), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z5, Z9, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VPMOVSXBD    2(SI)(R9*1), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z6, Z9, Z9
+	VFMADD231PS  Z9, Z10, Z2
+	VPMOVSXBD    2(SI)(R9*2), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z7, Z9, Z9
+	VFMADD231PS  Z9, Z10, Z3
+	VPMOVSXBD    2(R10), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z8, Z9, Z9
+	VFMADD231PS  Z9, Z10, Z4
+	VMOVUPS      64(DI), Z10
+	VPMOVSXBD    18(SI), Z9
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z5, Z9, Z9
+	VFMADD231PS  Z9, Z10, Z1
+	VPMOVSXBD    18(SI)(R9*1), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VFMADD231PS  Z5, Z10, Z2
+	VPMOVSXBD    18(SI)(R9*2), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VFMADD231PS  Z5, Z10, Z3
+	VPMOVSXBD    18(R10), Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z8, Z5, Z5
+	VFMADD231PS  Z5, Z10, Z4
+	ADDQ         $0x00000022, SI
 	ADDQ         $0x00000022, R10
-	ADDQ         $0x00000080, R8
-	DECQ         R9
+	ADDQ         $0x00000080, DI
+	DECQ         R8
 	JNE          dotsQ8x1AVX512_dim_loop
 
 dotsQ8x1AVX512_dim_end:
-	VUNPCKLPS     Z1, Z0, Z4
-	VUNPCKHPS     Z1, Z0, Z5
-	VADDPS        Z5, Z4, Z4
-	VUNPCKLPS     Z3, Z2, Z5
-	VUNPCKHPS     Z3, Z2, Z6
-	VADDPS        Z6, Z5, Z5
-	VUNPCKLPD     Z5, Z4, Z6
-	VUNPCKHPD     Z5, Z4, Z4
-	VADDPS        Z4, Z6, Z6
-	MOVQ          count+72(FP), R8
-	MOVQ          lds+8(FP), DI
-	SHLQ          $0x02, R8
-	MOVQ          AX, DI
-	VEXTRACTF64X4 $0x01, Z6, Y4
-	VADDPS        Y4, Y6, Y4
-	VEXTRACTF128  $0x00, Y4, X5
-	VEXTRACTF128  $0x01, Y4, X4
-	VADDPS        X4, X5, X5
-	LEAQ          (DI)(R8*2), R9
-	ADDQ          R8, R9
-	VMOVSS        X5, (DI)
-	VEXTRACTPS    $0x01, X5, (DI)(R8*1)
-	VEXTRACTPS    $0x02, X5, (DI)(R8*2)
-	VEXTRACTPS    $0x03, X5, (R9)
-	ADDQ          $0x00000004, AX
-	MOVQ          ldk+40(FP), DI
-	ADDQ          DI, CX
-	DECQ          DX
-	JNE           dotsQ8x1AVX512_loop
+	VSHUFPD    $0x55, Z2, Z1, Z5
+	VMOVAPD    Z2, K1, Z1
+	VADDPS     Z5, Z1, Z1
+	VSHUFPD    $0x55, Z4, Z3, Z2
+	VMOVAPD    Z4, K1, Z3
+	VADDPS     Z2, Z3, Z3
+	VSHUFF64X2 $0x4e, Z1, Z1, Z2
+	VMOVAPD    Z1, K2, Z1
+	VADDPS     Z2, Z1, Z1
+	VSHUFF32X4 $0x88, Z1, Z1, Z2
+	VSHUFF32X4 $0xdd, Z1, Z1, Z1
+	VADDPS     Z1, Z2, Z2
+	VSHUFF64X2 $0x4e, Z3, Z3, Z1
+	VMOVAPD    Z3, K2, Z3
+	VADDPS     Z1, Z3, Z3
+	VSHUFF32X4 $0x88, Z3, Z3, Z1
+	VSHUFF32X4 $0xdd, Z3, Z3, Z3
+	VADDPS     Z3, Z1, Z1
+	VSHUFPS    $0x88, Z1, Z2, Z3
+	VSHUFPS    $0xdd, Z1, Z2, Z1
+	VADDPS     Z1, Z3, Z3
+	VMOVUPS    Z3, (BX)
+	ADDQ       $0x00000040, BX
+	MOVQ       ldk+40(FP), SI
+	ADDQ       SI, AX
+	DECQ       DX
+	JNE        dotsQ8x1AVX512_loop
 
 dotsQ8x1AVX512_end:
+	MOVQ           count+72(FP), BX
+	MOVQ           520(SP), DX
+	SHLQ           $0x02, BX
+	MOVQ           lds+8(FP), SI
+	MOVQ           CX, SI
+	CMPQ           DX, $0x08
+	JNE            dotsQ8x1AVX512_few
+	LEAQ           (SI)(BX*2), DX
+	ADDQ           BX, DX
+	VBROADCASTF128 (SP), Y1
+	VINSERTF128    $0x01, 256(SP), Y1, Y1
+	VBROADCASTF128 64(SP), Y2
+	VINSERTF128    $0x01, 320(SP), Y2, Y2
+	VBROADCASTF128 128(SP), Y3
+	VINSERTF128    $0x01, 384(SP), Y3, Y3
+	VBROADCASTF128 192(SP), Y4
+	VINSERTF128    $0x01, 448(SP), Y4, Y4
+	VUNPCKLPS      Y2, Y1, Y5
+	VUNPCKHPS      Y2, Y1, Y1
+	VUNPCKLPS      Y4, Y3, Y2
+	VUNPCKHPS      Y4, Y3, Y3
+	VUNPCKLPD      Y2, Y5, Y4
+	VUNPCKHPD      Y2, Y5, Y2
+	VUNPCKLPD      Y3, Y1, Y5
+	VUNPCKHPD      Y3, Y1, Y1
+	VMOVUPS        Y4, (SI)
+	VMOVUPS        Y2, (SI)(BX*1)
+	VMOVUPS        Y5, (SI)(BX*2)
+	VMOVUPS        Y1, (DX)
+	JMP            dotsQ8x1AVX512_ordered
+
+dotsQ8x1AVX512_few:
+	LEAQ  (SP), DI
+	MOVQ  CX, R9
+	TESTQ DX, DX
+	JLE   dotsQ8x1AVX512_order_end
+
+dotsQ8x1AVX512_order_loop:
+	MOVQ R9, SI
+	LEAQ (SI)(BX*2), R10
+	ADDQ BX, R10
+	MOVL (DI), R8
+	MOVL R8, (SI)
+	MOVL 4(DI), R8
+	MOVL R8, (SI)(BX*1)
+	MOVL 8(DI), R8
+	MOVL R8, (SI)(BX*2)
+	MOVL 12(DI), R8
+	MOVL R8, (R10)
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000004, R9
+	DECQ DX
+	JNE  dotsQ8x1AVX512_order_loop
+
+dotsQ8x1AVX512_order_end:
+dotsQ8x1AVX512_ordered:
+	ADDQ $0x00000020, CX
+	MOVQ 512(SP), DX
+	SUBQ 520(SP), DX
+	JNE  dotsQ8x1AVX512_shelf
+
+dotsQ8x1AVX512_done:
 	VZEROUPPER
 	RET
 

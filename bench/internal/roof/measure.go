@@ -79,10 +79,19 @@ func (l loops) measureFMA(ctx context.Context, threads int) (Rate, error) {
 // Read measures bytes a second when data is read again and again by the given
 // number of threads, each its own part. All numbers of data must be 1.
 func Read(ctx context.Context, threads int, data []float32) (Rate, error) {
-	return best().measureRead(ctx, threads, data)
+	return best().measureRead(ctx, threads, data, fastest)
 }
 
-func (l loops) measureRead(ctx context.Context, threads int, data []float32) (Rate, error) {
+// ReadOnce is Read as it is at the moment: one undisturbed run or a disturbed one,
+// beside which a program sees the same disturbances.
+func ReadOnce(ctx context.Context, threads int, data []float32) (Rate, error) {
+	return best().measureRead(ctx, threads, data, once)
+}
+
+// timer returns the rate in counts a second of work(thread, count) on all threads at once.
+type timer func(ctx context.Context, threads, count int, work func(thread, count int)) (float64, error)
+
+func (l loops) measureRead(ctx context.Context, threads int, data []float32, measure timer) (Rate, error) {
 	threads = max(1, min(threads, len(data)/sumBlock))
 	part := len(data) / threads / sumBlock * sumBlock
 	if part == 0 {
@@ -92,7 +101,7 @@ func (l loops) measureRead(ctx context.Context, threads int, data []float32) (Ra
 	for n := range sums {
 		sums[n] = make([]float32, l.width, l.width+32)
 	}
-	rate, err := fastest(ctx, threads, 1, func(n, count int) {
+	rate, err := measure(ctx, threads, 1, func(n, count int) {
 		for range count {
 			l.sum(data[n*part:(n+1)*part], sums[n])
 		}
@@ -112,27 +121,51 @@ func (l loops) measureRead(ctx context.Context, threads int, data []float32) (Ra
 	return Rate{PerSecond: rate * float64(part) * float64(threads) * 4, Loop: l.name, Threads: threads}, nil
 }
 
-// fastest runs work(thread, count) on all threads at once, with a count that takes
-// about runTime, and returns the best rate in counts a second.
+// fastest is the timer of the best of several runs, each with a count that takes
+// about runTime.
 func fastest(ctx context.Context, threads, count int, work func(thread, count int)) (float64, error) {
 	var rates top
 	for !rates.settled() {
-		if err := ctx.Err(); err != nil {
-			return 0, fmt.Errorf("roof: %w", err)
+		rate, longer, err := timed(ctx, threads, count, runTime/2, work)
+		if err != nil {
+			return 0, err
 		}
-		var group sync.WaitGroup
-		start := time.Now()
-		for n := 1; n < threads; n++ {
-			group.Go(func() { work(n, count) })
+		if count == longer {
+			rates.add(rate)
 		}
-		work(0, count)
-		group.Wait()
-		took := time.Since(start)
-		if took < runTime/2 && count < 1<<40 {
-			count *= 2
-			continue
-		}
-		rates.add(float64(count) / took.Seconds())
+		count = longer
 	}
 	return rates.best, nil
+}
+
+// once is the timer of the first run that is long enough to be timed.
+func once(ctx context.Context, threads, count int, work func(thread, count int)) (float64, error) {
+	for {
+		rate, longer, err := timed(ctx, threads, count, runTime/20, work)
+		if err != nil || count == longer {
+			return rate, err
+		}
+		count = longer
+	}
+}
+
+// timed runs work once and returns its rate, and twice the count if it took less
+// than least.
+func timed(ctx context.Context, threads, count int, least time.Duration, work func(thread, count int)) (rate float64, longer int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, count, fmt.Errorf("roof: %w", err)
+	}
+	var group sync.WaitGroup
+	start := time.Now()
+	for n := 1; n < threads; n++ {
+		group.Go(func() { work(n, count) })
+	}
+	work(0, count)
+	group.Wait()
+	took := time.Since(start)
+	rate = float64(count) / took.Seconds()
+	if took < least && count < 1<<40 {
+		count *= 2
+	}
+	return rate, count, nil
 }

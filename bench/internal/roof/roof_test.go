@@ -57,11 +57,15 @@ func TestMeasure(t *testing.T) {
 			require.Equal(t, l.name, fma.Loop)
 			require.Greater(t, fma.PerSecond, 1e8)
 			require.Less(t, fma.PerSecond, 1e12, "of one core")
-			read, err := l.measureRead(t.Context(), 2, data)
+			read, err := l.measureRead(t.Context(), 2, data, fastest)
 			require.NoError(t, err)
 			require.Equal(t, 2, read.Threads)
 			require.Greater(t, read.PerSecond, 1e8)
 			require.Less(t, read.PerSecond, 1e13)
+			now, err := l.measureRead(t.Context(), 2, data, once)
+			require.NoError(t, err)
+			require.Greater(t, now.PerSecond, read.PerSecond/100, "the same in one run")
+			require.Less(t, now.PerSecond, read.PerSecond*10)
 		})
 	}
 	require.True(t, Rate{Loop: portable.name}.Portable())
@@ -99,9 +103,9 @@ func TestSettled(t *testing.T) {
 
 func TestReadChecksTheSum(t *testing.T) {
 	data := make([]float32, sumBlock)
-	_, err := portable.measureRead(t.Context(), 1, data)
+	_, err := portable.measureRead(t.Context(), 1, data, fastest)
 	require.ErrorContains(t, err, "sums 128 ones to 0")
-	_, err = portable.measureRead(t.Context(), 1, data[:1])
+	_, err = portable.measureRead(t.Context(), 1, data[:1], once)
 	require.ErrorContains(t, err, "want 128 or more")
 }
 
@@ -111,6 +115,8 @@ func TestCancelled(t *testing.T) {
 	_, err := FMA(ctx, 1)
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = Read(ctx, 1, make([]float32, sumBlock))
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = ReadOnce(ctx, 1, make([]float32, sumBlock))
 	require.ErrorIs(t, err, context.Canceled)
 }
 

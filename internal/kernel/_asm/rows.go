@@ -154,54 +154,80 @@ func (w isa) dots(from storage, rows int) {
 	Doc(name+" is dotsGo for "+itoa(rows)+" rows, groups of "+itoa(w.parts(from)*w.lanes())+" dims and",
 		"tail more, of which no more than that count, though a whole vector is read; and 4·count keys in four", "streams, apart bytes from each other, ldk bytes from key to key. The scores of a stream are", "those of count keys in order; rows of scores lie lds bytes apart, those of queries ldq.")
 	Pragma("noescape")
-	scores, keys, left := argument("scores"), argument("keys"), argument("count")
-	queries, ldq := argument("queries"), argument("ldq")
-	apart := argument("apart")
+	kept, left, now := AllocLocal(shelf*w.bytes), AllocLocal(8), AllocLocal(8)
+	j, zero := w.joiner(), w.zero()
+	keys, scores, n := argument("keys"), argument("scores"), argument("count")
 	var mask reg.VecVirtual
 	if !from.blocks() {
 		mask = w.first(argument("tail"))
 	}
-	loop(name, left, func() {
-		sums := make([][]reg.VecVirtual, rows)
-		for r := range sums {
-			for range streams {
-				sums[r] = append(sums[r], w.zero())
-			}
-		}
-		k, q, count := GP64(), GP64(), argument("groups")
-		MOVQ(keys, k)
-		MOVQ(queries, q)
-		k3 := third(k, apart)
-		var q3 reg.GPVirtual
-		if rows > 3 {
-			q3 = third(q, ldq)
-		}
-		parts := w.parts(from)
-		bytes := w.bytesOf(from, parts)
-		key := func(c int) Mem { return strided(k, k3, apart, c, 0) }
-		query := func(r, part int) Mem { return strided(q, q3, ldq, r, part*w.bytes) }
-		loop(name+"_dim", count, func() {
-			w.multiply(from, sums, key, query, nil)
-			add(bytes, k)
-			add(bytes, k3)
-			add(parts*w.bytes, q)
-			if rows > 3 {
-				add(parts*w.bytes, q3)
-			}
-		})
-		if !from.blocks() {
-			tail := argument("tail")
-			TESTQ(tail, tail)
-			JEQ(LabelRef(name + "_whole"))
-			w.multiply(from, sums, key, query, mask)
-			Label(name + "_whole")
-		}
-		w.storeSums(sums, scores)
-		add(4, scores)
+	TESTQ(n, n)
+	JLE(LabelRef(name + "_done"))
+	Label(name + "_shelf")
+	most, to := GP64(), GP64()
+	MOVQ(n, left)
+	MOVQ(U32(shelf), most)
+	CMPQ(n, most)
+	CMOVQGT(most, n)
+	MOVQ(n, now)
+	LEAQ(kept, to)
+	loop(name, n, func() {
+		VMOVUPS(j.join(w.products(name, from, rows, keys, zero, mask)), at(to, 0))
+		add(w.bytes, to)
 		ADDQ(argument("ldk"), keys)
 	})
+	ordered, apart := GP64(), argument("count")
+	MOVQ(now, ordered)
+	SHLQ(Imm(2), apart)
+	w.order(name, kept, rows, scores, argument("lds"), apart, ordered)
+	add(4*shelf, scores)
+	MOVQ(left, n)
+	SUBQ(now, n)
+	JNE(LabelRef(name + "_shelf"))
+	Label(name + "_done")
 	VZEROUPPER()
 	RET()
+}
+
+// products generates the products of the queries with a key of each stream, lane by lane:
+// vectors by row and stream.
+func (w isa) products(name string, from storage, rows int, keys reg.GPVirtual, zero, mask reg.VecVirtual) [][]reg.VecVirtual {
+	sums := make([][]reg.VecVirtual, rows)
+	for r := range sums {
+		sums[r] = w.vectors(streams)
+		for _, sum := range sums[r] {
+			VMOVAPS(zero, sum) // cleared by itself it would count as in use before
+		}
+	}
+	k, q, count := GP64(), argument("queries"), argument("groups")
+	ldq, apart := argument("ldq"), argument("apart")
+	MOVQ(keys, k)
+	k3 := third(k, apart)
+	var q3 reg.GPVirtual
+	if rows > 3 {
+		q3 = third(q, ldq)
+	}
+	parts := w.parts(from)
+	bytes := w.bytesOf(from, parts)
+	key := func(c int) Mem { return strided(k, k3, apart, c, 0) }
+	query := func(r, part int) Mem { return strided(q, q3, ldq, r, part*w.bytes) }
+	loop(name+"_dim", count, func() {
+		w.multiply(from, sums, key, query, nil)
+		add(bytes, k)
+		add(bytes, k3)
+		add(parts*w.bytes, q)
+		if rows > 3 {
+			add(parts*w.bytes, q3)
+		}
+	})
+	if mask != nil {
+		tail := argument("tail")
+		TESTQ(tail, tail)
+		JEQ(LabelRef(name + "_whole"))
+		w.multiply(from, sums, key, query, mask)
+		Label(name + "_whole")
+	}
+	return sums
 }
 
 // first returns a vector of which the first n lanes are all ones, the others zeros.
