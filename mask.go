@@ -10,14 +10,14 @@ type Mask struct {
 	left, right int // window bounds, already unlimited where the option is −1 or off
 	offset      int // position of query 0 among the keys
 	keyLen      int
-	bools       Tensor // absent, or [B, Hq, Lq, Lk] by strides
+	bools       *Tensor // absent, or [B, Hq, Lq, Lk] by strides
 	batch, head int
 }
 
 // Mask returns the rule for batch entry b and query head h.
 func (c *Call) Mask(b, h int) Mask {
 	p := &c.Problem
-	m := Mask{causal: p.Causal != Off, left: 2 * limit, right: 2 * limit, keyLen: p.KeyLen, bools: c.In.Mask, batch: b, head: h}
+	m := Mask{causal: p.Causal != Off, left: 2 * limit, right: 2 * limit, keyLen: p.KeyLen, bools: &c.In.Mask, batch: b, head: h}
 	if p.Lengths {
 		m.keyLen = c.In.Lengths[b]
 	}

@@ -35,7 +35,7 @@ type worker struct {
 
 // fit sizes the buffers for the call at hand.
 func (w *worker) fit() {
-	p, c := &w.job.call.Problem, w.job.cut
+	p, c := &w.job.call.Problem, &w.job.cut
 	w.set = w.job.plan.set
 	rows := min(c.rowBlock, c.rows)
 	padded := c.paddedRows(rows)
@@ -73,7 +73,7 @@ func (w *worker) fit() {
 //	        weights = exp(scores − running maximum)
 //	        result  = result·factor + weights·V
 func (w *worker) compute(u unit, result *partial) bool {
-	c := w.job.cut
+	c := &w.job.cut
 	w.unit = u
 	result.reset()
 	w.kvHead = w.locate(u)

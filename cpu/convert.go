@@ -45,7 +45,7 @@ func adjacent(t attention.Tensor) bool {
 }
 
 // inPlace returns rows [low, high) of head h of t, whose rows are adjacent.
-func inPlace(t attention.Tensor, b, h, low, high int) kernel.Rows {
+func inPlace(t *attention.Tensor, b, h, low, high int) kernel.Rows {
 	stride, width := t.Strides()[attention.AxisSequence], t.Shape()[attention.AxisDim]
 	at := t.Index(b, h, low, 0)
 	end := at + (high-low-1)*stride + width
@@ -78,41 +78,9 @@ func copied(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, h
 // tile fight for the same cache sets.
 func closeRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, width int) kernel.Rows {
 	if t.DType() == attention.Float32 && adjacent(t) && t.Strides()[attention.AxisSequence] == width && t.Shape()[attention.AxisDim] == width {
-		return inPlace(t, b, h, low, high)
+		return inPlace(&t, b, h, low, high)
 	}
 	return copied(set, scratch, t, b, h, low, high, width)
-}
-
-// anyRows returns rows of any type, read width numbers wide, from low on, and where they
-// end: most at most. They are read where they lie, or a few are widened. Width may go
-// beyond a row, into the next; the last rows before high are widened then, so that nothing
-// is read behind them. Where rows are cut thus decides on bits, so it follows from sizes
-// alone and not from what there is behind the tensor.
-func anyRows(set *kernel.Set, scratch []float32, t attention.Tensor, b, h, low, high, most, width int) (kernel.Rows, int) {
-	end := min(high, low+most)
-	if last := high - rowsBeyond(t, width); readable(t) && low < last {
-		return inPlace(t, b, h, low, high), min(end, last)
-	}
-	end = min(end, low+len(scratch)/width)
-	return copied(set, scratch, t, b, h, low, end, width), end
-}
-
-// readable reports whether row kernels can read the rows of t where they lie.
-func readable(t attention.Tensor) bool {
-	if t.DType() == attention.Q8_0 && t.Shape()[attention.AxisDim]%kernel.Block != 0 {
-		return false // the rest of a block might be NaN
-	}
-	return adjacent(t) && t.Strides()[attention.AxisSequence] >= t.Shape()[attention.AxisDim]
-}
-
-// rowsBeyond returns how many rows at the end are not to be read width numbers wide: those
-// that rows without a gap need, and at least as many as the kernels take together.
-func rowsBeyond(t attention.Tensor, width int) int {
-	dim := t.Shape()[attention.AxisDim]
-	if dim >= width || t.DType() == attention.Q8_0 {
-		return 0
-	}
-	return max(4, ceilDiv(width-dim, dim))
 }
 
 // narrow stores row i of head h of t, rounded to its type.

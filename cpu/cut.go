@@ -93,9 +93,9 @@ func wholeOf(t attention.DType, set *kernel.Set) int {
 }
 
 // paddedRows returns the rows that are computed for rows of them.
-func (c cut) paddedRows(rows int) int { return roundUp(rows, c.lanes) }
+func (c *cut) paddedRows(rows int) int { return roundUp(rows, c.lanes) }
 
-func (c cut) units(batch int) int { return batch * c.sets * c.rowBlocks * c.keyBlocks }
+func (c *cut) units(batch int) int { return batch * c.sets * c.rowBlocks * c.keyBlocks }
 
 // unit is one piece of work: a block of rows of a set against a range of keys.
 type unit struct {
@@ -108,7 +108,7 @@ type unit struct {
 // unit returns unit n. Under a causal rule the last row blocks have the most keys:
 // they come first, those of all sets before the next ones, so that threads end
 // together. Else the blocks of a set follow each other, which share K and V.
-func (c cut) unit(n, keyLen, batch int) unit {
+func (c *cut) unit(n, keyLen, batch int) unit {
 	u := unit{ofKeyBlock: n % c.keyBlocks, block: n / c.keyBlocks}
 	sets := batch * c.sets
 	set, rowBlock := u.block/c.rowBlocks, u.block%c.rowBlocks

@@ -40,11 +40,11 @@ func (w *worker) attendRows(t *tile, result *partial) {
 
 // mixRows adds the weighted values of a tile.
 func (w *worker) mixRows(t *tile, out, factor []float32, anyHoles bool) {
-	c, v := w.job.cut, w.job.call.In.V
+	c := &w.job.cut
 	w.set.Scale(out, c.stride, factor, c.stride)
 	for first, end := t.first, 0; first < t.end; first = end {
 		var values kernel.Rows
-		values, end = anyRows(w.set, w.values, v, w.unit.batch, w.kvHead, first, t.end, c.keyGrain, c.stride)
+		values, end = w.job.values.rows(w.set, w.values, w.unit.batch, w.kvHead, first, t.end, c.keyGrain)
 		weights := w.scores[first-t.first:]
 		if anyHoles && !w.set.Finite(values, end-first, w.job.call.Problem.ValueDim) {
 			for r := range w.rows {
@@ -57,10 +57,10 @@ func (w *worker) mixRows(t *tile, out, factor []float32, anyHoles bool) {
 }
 
 func (w *worker) scoreRows(t *tile, scores []float32) {
-	c, k, n := w.job.cut, w.job.call.In.K, t.end-t.first
+	c, n := &w.job.cut, t.end-t.first
 	for first, end := t.first, 0; first < t.end; first = end {
 		var keys kernel.Rows
-		keys, end = anyRows(w.set, w.keys, k, w.unit.batch, w.kvHead, first, t.end, c.keyGrain, c.dim)
+		keys, end = w.job.keys.rows(w.set, w.keys, w.unit.batch, w.kvHead, first, t.end, c.keyGrain)
 		w.set.Dots(scores[first-t.first:], c.tileKeys, w.queries, c.dim, len(w.rows), keys, w.job.call.Problem.Dim, end-first)
 	}
 	if w.unmasked && !w.job.adjusts {

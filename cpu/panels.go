@@ -17,7 +17,7 @@ func (w *worker) loadPanels() {
 		}
 		if direct { // a panel's rows are a matrix in memory
 			row := w.rows[p.first]
-			rows := inPlace(q, w.unit.batch, row.head, row.query, row.query+p.lanes)
+			rows := inPlace(&q, w.unit.batch, row.head, row.query, row.query+p.lanes)
 			w.set.Transpose(queries, lanes, rows.Float32s, rows.Stride, p.lanes, dim, w.job.plan.scale.query)
 			continue
 		}
@@ -31,7 +31,7 @@ func (w *worker) loadPanels() {
 
 // attendPanels lets all panels look at the keys of a tile that they need.
 func (w *worker) attendPanels(t *tile, result *partial) {
-	c, in := w.job.cut, &w.job.call.In
+	c, in := &w.job.cut, &w.job.call.In
 	t.keys = closeRows(w.set, w.keys, in.K, w.unit.batch, w.kvHead, t.first, t.end, c.dim)
 	t.values = closeRows(w.set, w.values, in.V, w.unit.batch, w.kvHead, t.first, t.end, c.stride)
 	for number := range w.panels {

@@ -81,7 +81,7 @@ func factorOf(top, common float32) float32 {
 //
 // A row with nothing allowed gives 0 and −Inf exactly.
 func (p *partial) store(set *kernel.Set, call *attention.Call, b int, rows []row) {
-	o, lse := call.Out.O, call.Out.LSE
+	o, lse := &call.Out.O, &call.Out.LSE
 	for n, r := range rows {
 		top, total := p.top[n], p.total[n]
 		if lse.Present() {
@@ -94,21 +94,21 @@ func (p *partial) store(set *kernel.Set, call *attention.Call, b int, rows []row
 		}
 	}
 	factor := p.total[:len(rows)]
-	if consecutive(call.Problem, o, rows) {
+	if consecutive(&call.Problem, o, rows) {
 		set.Store(o.Float32s()[o.Index(b, rows[0].head, rows[0].query, 0):], o.Strides()[attention.AxisSequence], p.out, p.stride, factor, call.Problem.ValueDim)
 		return
 	}
 	set.Scale(p.out, p.stride, factor, p.stride)
 	for n, r := range rows {
-		narrow(set, o, b, r.head, r.query, p.row(n)[:call.Problem.ValueDim])
+		narrow(set, *o, b, r.head, r.query, p.row(n)[:call.Problem.ValueDim])
 	}
 }
 
 // consecutive reports whether rows are queries of one head that lie one after another
 // in a float32 output.
-func consecutive(p attention.Problem, o attention.Tensor, rows []row) bool {
+func consecutive(p *attention.Problem, o *attention.Tensor, rows []row) bool {
 	last := len(rows) - 1
-	return o.DType() == attention.Float32 && adjacent(o) && o.Strides()[attention.AxisSequence] >= p.ValueDim &&
+	return o.DType() == attention.Float32 && adjacent(*o) && o.Strides()[attention.AxisSequence] >= p.ValueDim &&
 		rows[0].head == rows[last].head && rows[last].query-rows[0].query == last
 }
 

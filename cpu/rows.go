@@ -19,7 +19,7 @@ type panel struct {
 
 // locate fills in the rows of a unit, and its KV head.
 func (w *worker) locate(u unit) (kvHead int) {
-	p, c := w.job.call.Problem, w.job.cut
+	p, c := &w.job.call.Problem, &w.job.cut
 	group := p.Group()
 	tiled := w.job.plan.mutation == mutate.HeadsTiled
 	kvHead = u.set
@@ -43,7 +43,7 @@ func (w *worker) locate(u unit) (kvHead int) {
 		if r.head != head {
 			head, mask = r.head, w.job.call.Mask(u.batch, r.head)
 		}
-		r.low, r.high = keyRange(mask, p.Options, w.job.plan.mutation, r.query)
+		r.low, r.high = keyRange(&mask, &p.Options, w.job.plan.mutation, r.query)
 		w.rows = append(w.rows, r)
 	}
 	return kvHead
@@ -51,7 +51,7 @@ func (w *worker) locate(u unit) (kvHead int) {
 
 // keyRange returns the keys that the geometry leaves to a query. It is exact:
 // only a boolean mask or a bias hides a key inside it.
-func keyRange(mask attention.Mask, o attention.Options, mutation mutate.Kind, query int) (low, high int) {
+func keyRange(mask *attention.Mask, o *attention.Options, mutation mutate.Kind, query int) (low, high int) {
 	low, high = mask.KeyRange(query, query+1)
 	if mutation == mutate.None || low == high {
 		return low, high

@@ -17,6 +17,8 @@ type job struct {
 	cut     cut
 	adjusts bool // scores need more than Q·Kᵀ and a mask
 
+	keys, values source
+
 	units   int
 	next    atomic.Int64 // the next unit to take
 	workers []*worker
@@ -51,7 +53,7 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 		j.workers[0].main()
 		j.running.Wait()
 	}
-	j.ctx, j.call = nil, nil // the pool must not keep the caller's tensors alive
+	j.ctx, j.call, j.keys, j.values = nil, nil, source{}, source{} // the pool must not keep the caller's tensors alive
 	j.rescue.rethrow()
 	return ctx.Err()
 }
@@ -60,14 +62,17 @@ func (j *job) run(ctx context.Context, call *attention.Call) error {
 // what waking one may take.
 func worthwhile(p attention.Problem) int {
 	const least, most = 1 << 20, 1 << 16 // multiply-adds, goroutines
+	const perSet = 1 << 14               // multiply-adds in the time it takes to begin and end a set of rows
+	sets := float64(p.Batch) * float64(p.KVHeads)
 	pairs := float64(p.Batch) * float64(p.Heads) * float64(p.QueryLen) * float64(p.KeyLen)
-	return 1 + int(min(pairs*float64(p.Dim+p.ValueDim)/least, most))
+	return 1 + int(min((pairs*float64(p.Dim+p.ValueDim)+sets*perSet)/least, most))
 }
 
 func (j *job) prepare(ctx context.Context, call *attention.Call) {
 	p := call.Problem
 	j.ctx, j.call, j.cut = ctx, call, cutOf(p, j.plan.set, j.plan.backend.options.Threads)
 	j.adjusts = j.plan.scale.score != 1 || p.Softcap > 0 || p.Bias != attention.NoType
+	j.keys, j.values = sourceOf(&call.In.K, j.cut.dim), sourceOf(&call.In.V, j.cut.stride)
 	j.units = j.cut.units(p.Batch)
 	j.next.Store(0)
 	if j.cut.keyBlocks == 1 {

@@ -2509,36 +2509,104 @@ dotsF32x2AVX2_done:
 // func mixF32x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, FMA3
 TEXT ·mixF32x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF32x2AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixF32x2AVX2_one_end
+
+mixF32x2AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VMOVUPS      (CX), Y8
+	VMOVUPS      (CX)(BX*1), Y9
+	VMOVUPS      (CX)(BX*2), Y10
+	VMOVUPS      (DI), Y11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y1
+	VBROADCASTSS (DI)(SI*1), Y12
+	VFMADD231PS  Y9, Y12, Y2
+	VBROADCASTSS (DI)(SI*2), Y12
+	VFMADD231PS  Y10, Y12, Y3
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y5
+	VBROADCASTSS (DI)(SI*1), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (DI)(SI*2), Y8
+	VFMADD231PS  Y10, Y8, Y7
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y11, Y8, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF32x2AVX2_one_loop
+
+mixF32x2AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y0, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (DX)
+	JMP     mixF32x2AVX2_streams
+
+mixF32x2AVX2_many:
 	TESTQ DX, DX
 	JLE   mixF32x2AVX2_count_end
 
 mixF32x2AVX2_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R9), Y3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y4
-	VBROADCASTSS (DI)(BX*1), Y5
-	VBROADCASTSS (DI)(BX*2), Y6
+	VBROADCASTSS (DI)(SI*1), Y5
+	VBROADCASTSS (DI)(SI*2), Y6
 	VBROADCASTSS (R8), Y7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixF32x2AVX2_count_columns_end
@@ -2549,10 +2617,10 @@ mixF32x2AVX2_count_columns_loop:
 	VMOVUPS     (DI), Y10
 	VFMADD231PS Y10, Y0, Y8
 	VFMADD231PS Y10, Y4, Y9
-	VMOVUPS     (DI)(SI*1), Y10
+	VMOVUPS     (DI)(BX*1), Y10
 	VFMADD231PS Y10, Y1, Y8
 	VFMADD231PS Y10, Y5, Y9
-	VMOVUPS     (DI)(SI*2), Y10
+	VMOVUPS     (DI)(BX*2), Y10
 	VFMADD231PS Y10, Y2, Y8
 	VFMADD231PS Y10, Y6, Y9
 	VMOVUPS     (R10), Y10
@@ -2574,12 +2642,13 @@ mixF32x2AVX2_count_columns_end:
 	JNE  mixF32x2AVX2_count_loop
 
 mixF32x2AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF32x2AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF32x2AVX2_rest_end
@@ -2786,29 +2855,74 @@ dotsF32x1AVX2_done:
 // func mixF32x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, FMA3
 TEXT ·mixF32x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF32x1AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixF32x1AVX2_one_end
+
+mixF32x1AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VMOVUPS      (CX), Y4
+	VMOVUPS      (CX)(BX*1), Y5
+	VMOVUPS      (CX)(BX*2), Y6
+	VMOVUPS      (DI), Y7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y4, Y8, Y1
+	VBROADCASTSS (DI)(SI*1), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (DI)(SI*2), Y4
+	VFMADD231PS  Y6, Y4, Y3
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y7, Y4, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF32x1AVX2_one_loop
+
+mixF32x1AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y0, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	JMP     mixF32x1AVX2_streams
+
+mixF32x1AVX2_many:
 	TESTQ DX, DX
 	JLE   mixF32x1AVX2_count_end
 
 mixF32x1AVX2_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R8), Y3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixF32x1AVX2_count_columns_end
@@ -2817,9 +2931,9 @@ mixF32x1AVX2_count_columns_loop:
 	VMOVUPS     (R8), Y4
 	VMOVUPS     (DI), Y5
 	VFMADD231PS Y5, Y0, Y4
-	VMOVUPS     (DI)(SI*1), Y5
+	VMOVUPS     (DI)(BX*1), Y5
 	VFMADD231PS Y5, Y1, Y4
-	VMOVUPS     (DI)(SI*2), Y5
+	VMOVUPS     (DI)(BX*2), Y5
 	VFMADD231PS Y5, Y2, Y4
 	VMOVUPS     (R9), Y5
 	VFMADD231PS Y5, Y3, Y4
@@ -2838,12 +2952,13 @@ mixF32x1AVX2_count_columns_end:
 	JNE  mixF32x1AVX2_count_loop
 
 mixF32x1AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF32x1AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF32x1AVX2_rest_end
@@ -3184,36 +3299,104 @@ dotsF16x2AVX2_done:
 // func mixF16x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, F16C, FMA3
 TEXT ·mixF16x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF16x2AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixF16x2AVX2_one_end
+
+mixF16x2AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VCVTPH2PS    (CX), Y8
+	VCVTPH2PS    (CX)(BX*1), Y9
+	VCVTPH2PS    (CX)(BX*2), Y10
+	VCVTPH2PS    (DI), Y11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y1
+	VBROADCASTSS (DI)(SI*1), Y12
+	VFMADD231PS  Y9, Y12, Y2
+	VBROADCASTSS (DI)(SI*2), Y12
+	VFMADD231PS  Y10, Y12, Y3
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y5
+	VBROADCASTSS (DI)(SI*1), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (DI)(SI*2), Y8
+	VFMADD231PS  Y10, Y8, Y7
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y11, Y8, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF16x2AVX2_one_loop
+
+mixF16x2AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y0, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (DX)
+	JMP     mixF16x2AVX2_streams
+
+mixF16x2AVX2_many:
 	TESTQ DX, DX
 	JLE   mixF16x2AVX2_count_end
 
 mixF16x2AVX2_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R9), Y3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y4
-	VBROADCASTSS (DI)(BX*1), Y5
-	VBROADCASTSS (DI)(BX*2), Y6
+	VBROADCASTSS (DI)(SI*1), Y5
+	VBROADCASTSS (DI)(SI*2), Y6
 	VBROADCASTSS (R8), Y7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixF16x2AVX2_count_columns_end
@@ -3224,10 +3407,10 @@ mixF16x2AVX2_count_columns_loop:
 	VCVTPH2PS   (DI), Y10
 	VFMADD231PS Y10, Y0, Y8
 	VFMADD231PS Y10, Y4, Y9
-	VCVTPH2PS   (DI)(SI*1), Y10
+	VCVTPH2PS   (DI)(BX*1), Y10
 	VFMADD231PS Y10, Y1, Y8
 	VFMADD231PS Y10, Y5, Y9
-	VCVTPH2PS   (DI)(SI*2), Y10
+	VCVTPH2PS   (DI)(BX*2), Y10
 	VFMADD231PS Y10, Y2, Y8
 	VFMADD231PS Y10, Y6, Y9
 	VCVTPH2PS   (R10), Y10
@@ -3249,12 +3432,13 @@ mixF16x2AVX2_count_columns_end:
 	JNE  mixF16x2AVX2_count_loop
 
 mixF16x2AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF16x2AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF16x2AVX2_rest_end
@@ -3461,29 +3645,74 @@ dotsF16x1AVX2_done:
 // func mixF16x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, F16C, FMA3
 TEXT ·mixF16x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF16x1AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixF16x1AVX2_one_end
+
+mixF16x1AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VCVTPH2PS    (CX), Y4
+	VCVTPH2PS    (CX)(BX*1), Y5
+	VCVTPH2PS    (CX)(BX*2), Y6
+	VCVTPH2PS    (DI), Y7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y4, Y8, Y1
+	VBROADCASTSS (DI)(SI*1), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (DI)(SI*2), Y4
+	VFMADD231PS  Y6, Y4, Y3
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y7, Y4, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF16x1AVX2_one_loop
+
+mixF16x1AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y0, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	JMP     mixF16x1AVX2_streams
+
+mixF16x1AVX2_many:
 	TESTQ DX, DX
 	JLE   mixF16x1AVX2_count_end
 
 mixF16x1AVX2_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R8), Y3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixF16x1AVX2_count_columns_end
@@ -3492,9 +3721,9 @@ mixF16x1AVX2_count_columns_loop:
 	VMOVUPS     (R8), Y4
 	VCVTPH2PS   (DI), Y5
 	VFMADD231PS Y5, Y0, Y4
-	VCVTPH2PS   (DI)(SI*1), Y5
+	VCVTPH2PS   (DI)(BX*1), Y5
 	VFMADD231PS Y5, Y1, Y4
-	VCVTPH2PS   (DI)(SI*2), Y5
+	VCVTPH2PS   (DI)(BX*2), Y5
 	VFMADD231PS Y5, Y2, Y4
 	VCVTPH2PS   (R9), Y5
 	VFMADD231PS Y5, Y3, Y4
@@ -3513,12 +3742,13 @@ mixF16x1AVX2_count_columns_end:
 	JNE  mixF16x1AVX2_count_loop
 
 mixF16x1AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF16x1AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF16x1AVX2_rest_end
@@ -3879,36 +4109,108 @@ dotsBF16x2AVX2_done:
 // func mixBF16x2AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·mixBF16x2AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixBF16x2AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y7
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixBF16x2AVX2_one_end
+
+mixBF16x2AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VPMOVZXWD    (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    (CX)(BX*1), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXWD    (CX)(BX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXWD    (DI), Y11
+	VPSLLD       $0x10, Y11, Y11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y1
+	VBROADCASTSS (DI)(SI*1), Y12
+	VFMADD231PS  Y9, Y12, Y2
+	VBROADCASTSS (DI)(SI*2), Y12
+	VFMADD231PS  Y10, Y12, Y3
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y8, Y12, Y5
+	VBROADCASTSS (DI)(SI*1), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (DI)(SI*2), Y8
+	VFMADD231PS  Y10, Y8, Y7
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y11, Y8, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixBF16x2AVX2_one_loop
+
+mixBF16x2AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y0, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (DX)
+	JMP     mixBF16x2AVX2_streams
+
+mixBF16x2AVX2_many:
 	TESTQ DX, DX
 	JLE   mixBF16x2AVX2_count_end
 
 mixBF16x2AVX2_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R9), Y3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y4
-	VBROADCASTSS (DI)(BX*1), Y5
-	VBROADCASTSS (DI)(BX*2), Y6
+	VBROADCASTSS (DI)(SI*1), Y5
+	VBROADCASTSS (DI)(SI*2), Y6
 	VBROADCASTSS (R8), Y7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixBF16x2AVX2_count_columns_end
@@ -3920,11 +4222,11 @@ mixBF16x2AVX2_count_columns_loop:
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y0, Y8
 	VFMADD231PS Y10, Y4, Y9
-	VPMOVZXWD   (DI)(SI*1), Y10
+	VPMOVZXWD   (DI)(BX*1), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y1, Y8
 	VFMADD231PS Y10, Y5, Y9
-	VPMOVZXWD   (DI)(SI*2), Y10
+	VPMOVZXWD   (DI)(BX*2), Y10
 	VPSLLD      $0x10, Y10, Y10
 	VFMADD231PS Y10, Y2, Y8
 	VFMADD231PS Y10, Y6, Y9
@@ -3948,12 +4250,13 @@ mixBF16x2AVX2_count_columns_end:
 	JNE  mixBF16x2AVX2_count_loop
 
 mixBF16x2AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixBF16x2AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixBF16x2AVX2_rest_end
@@ -4169,29 +4472,78 @@ dotsBF16x1AVX2_done:
 // func mixBF16x1AVX2(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·mixBF16x1AVX2(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixBF16x1AVX2_many
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y0
+	TESTQ   DX, DX
+	JLE     mixBF16x1AVX2_one_end
+
+mixBF16x1AVX2_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VPMOVZXWD    (CX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VPMOVZXWD    (CX)(BX*1), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    (CX)(BX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    (DI), Y7
+	VPSLLD       $0x10, Y7, Y7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y4, Y8, Y1
+	VBROADCASTSS (DI)(SI*1), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (DI)(SI*2), Y4
+	VFMADD231PS  Y6, Y4, Y3
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y7, Y4, Y0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixBF16x1AVX2_one_loop
+
+mixBF16x1AVX2_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y0, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (DX)
+	JMP     mixBF16x1AVX2_streams
+
+mixBF16x1AVX2_many:
 	TESTQ DX, DX
 	JLE   mixBF16x1AVX2_count_end
 
 mixBF16x1AVX2_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R8), Y3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixBF16x1AVX2_count_columns_end
@@ -4201,10 +4553,10 @@ mixBF16x1AVX2_count_columns_loop:
 	VPMOVZXWD   (DI), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y0, Y4
-	VPMOVZXWD   (DI)(SI*1), Y5
+	VPMOVZXWD   (DI)(BX*1), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y1, Y4
-	VPMOVZXWD   (DI)(SI*2), Y5
+	VPMOVZXWD   (DI)(BX*2), Y5
 	VPSLLD      $0x10, Y5, Y5
 	VFMADD231PS Y5, Y2, Y4
 	VPMOVZXWD   (R9), Y5
@@ -4225,12 +4577,13 @@ mixBF16x1AVX2_count_columns_end:
 	JNE  mixBF16x1AVX2_count_loop
 
 mixBF16x1AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixBF16x1AVX2_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixBF16x1AVX2_rest_end
@@ -4582,33 +4935,33 @@ TEXT ·mixQ8x2AVX2(SB), NOSPLIT, $0-80
 	MOVQ  weights+16(FP), AX
 	MOVQ  values+32(FP), CX
 	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ  apart+48(FP), BX
+	MOVQ  DX, SI
+	SHLQ  $0x02, SI
 	TESTQ DX, DX
 	JLE   mixQ8x2AVX2_count_end
 
 mixQ8x2AVX2_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R9), Y3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y4
-	VBROADCASTSS (DI)(BX*1), Y5
-	VBROADCASTSS (DI)(BX*2), Y6
+	VBROADCASTSS (DI)(SI*1), Y5
+	VBROADCASTSS (DI)(SI*2), Y6
 	VBROADCASTSS (R8), Y7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixQ8x2AVX2_count_columns_end
@@ -4616,9 +4969,9 @@ mixQ8x2AVX2_count_loop:
 mixQ8x2AVX2_count_columns_loop:
 	VPBROADCASTW (DI), X8
 	VCVTPH2PS    X8, Y8
-	VPBROADCASTW (DI)(SI*1), X9
+	VPBROADCASTW (DI)(BX*1), X9
 	VCVTPH2PS    X9, Y9
-	VPBROADCASTW (DI)(SI*2), X10
+	VPBROADCASTW (DI)(BX*2), X10
 	VCVTPH2PS    X10, Y10
 	VPBROADCASTW (R10), X11
 	VCVTPH2PS    X11, Y11
@@ -4629,12 +4982,12 @@ mixQ8x2AVX2_count_columns_loop:
 	VMULPS       Y8, Y14, Y14
 	VFMADD231PS  Y14, Y0, Y12
 	VFMADD231PS  Y14, Y4, Y13
-	VPMOVSXBD    2(DI)(SI*1), Y14
+	VPMOVSXBD    2(DI)(BX*1), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y9, Y14, Y14
 	VFMADD231PS  Y14, Y1, Y12
 	VFMADD231PS  Y14, Y5, Y13
-	VPMOVSXBD    2(DI)(SI*2), Y14
+	VPMOVSXBD    2(DI)(BX*2), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y10, Y14, Y14
 	VFMADD231PS  Y14, Y2, Y12
@@ -4653,12 +5006,12 @@ mixQ8x2AVX2_count_columns_loop:
 	VMULPS       Y8, Y14, Y14
 	VFMADD231PS  Y14, Y0, Y12
 	VFMADD231PS  Y14, Y4, Y13
-	VPMOVSXBD    10(DI)(SI*1), Y14
+	VPMOVSXBD    10(DI)(BX*1), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y9, Y14, Y14
 	VFMADD231PS  Y14, Y1, Y12
 	VFMADD231PS  Y14, Y5, Y13
-	VPMOVSXBD    10(DI)(SI*2), Y14
+	VPMOVSXBD    10(DI)(BX*2), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y10, Y14, Y14
 	VFMADD231PS  Y14, Y2, Y12
@@ -4677,12 +5030,12 @@ mixQ8x2AVX2_count_columns_loop:
 	VMULPS       Y8, Y14, Y14
 	VFMADD231PS  Y14, Y0, Y12
 	VFMADD231PS  Y14, Y4, Y13
-	VPMOVSXBD    18(DI)(SI*1), Y14
+	VPMOVSXBD    18(DI)(BX*1), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y9, Y14, Y14
 	VFMADD231PS  Y14, Y1, Y12
 	VFMADD231PS  Y14, Y5, Y13
-	VPMOVSXBD    18(DI)(SI*2), Y14
+	VPMOVSXBD    18(DI)(BX*2), Y14
 	VCVTDQ2PS    Y14, Y14
 	VMULPS       Y10, Y14, Y14
 	VFMADD231PS  Y14, Y2, Y12
@@ -4701,12 +5054,12 @@ mixQ8x2AVX2_count_columns_loop:
 	VMULPS       Y8, Y14, Y14
 	VFMADD231PS  Y14, Y0, Y12
 	VFMADD231PS  Y14, Y4, Y13
-	VPMOVSXBD    26(DI)(SI*1), Y8
+	VPMOVSXBD    26(DI)(BX*1), Y8
 	VCVTDQ2PS    Y8, Y8
 	VMULPS       Y9, Y8, Y8
 	VFMADD231PS  Y8, Y1, Y12
 	VFMADD231PS  Y8, Y5, Y13
-	VPMOVSXBD    26(DI)(SI*2), Y8
+	VPMOVSXBD    26(DI)(BX*2), Y8
 	VCVTDQ2PS    Y8, Y8
 	VMULPS       Y10, Y8, Y8
 	VFMADD231PS  Y8, Y2, Y12
@@ -4732,12 +5085,12 @@ mixQ8x2AVX2_count_columns_end:
 	JNE  mixQ8x2AVX2_count_loop
 
 mixQ8x2AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixQ8x2AVX2_rest_end
@@ -5023,26 +5376,26 @@ TEXT ·mixQ8x1AVX2(SB), NOSPLIT, $0-80
 	MOVQ  weights+16(FP), AX
 	MOVQ  values+32(FP), CX
 	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ  apart+48(FP), BX
+	MOVQ  DX, SI
+	SHLQ  $0x02, SI
 	TESTQ DX, DX
 	JLE   mixQ8x1AVX2_count_end
 
 mixQ8x1AVX2_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Y0
-	VBROADCASTSS (DI)(BX*1), Y1
-	VBROADCASTSS (DI)(BX*2), Y2
+	VBROADCASTSS (DI)(SI*1), Y1
+	VBROADCASTSS (DI)(SI*2), Y2
 	VBROADCASTSS (R8), Y3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixQ8x1AVX2_count_columns_end
@@ -5050,9 +5403,9 @@ mixQ8x1AVX2_count_loop:
 mixQ8x1AVX2_count_columns_loop:
 	VPBROADCASTW (DI), X4
 	VCVTPH2PS    X4, Y4
-	VPBROADCASTW (DI)(SI*1), X5
+	VPBROADCASTW (DI)(BX*1), X5
 	VCVTPH2PS    X5, Y5
-	VPBROADCASTW (DI)(SI*2), X6
+	VPBROADCASTW (DI)(BX*2), X6
 	VCVTPH2PS    X6, Y6
 	VPBROADCASTW (R9), X7
 	VCVTPH2PS    X7, Y7
@@ -5061,11 +5414,11 @@ mixQ8x1AVX2_count_columns_loop:
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y4, Y9, Y9
 	VFMADD231PS  Y9, Y0, Y8
-	VPMOVSXBD    2(DI)(SI*1), Y9
+	VPMOVSXBD    2(DI)(BX*1), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y5, Y9, Y9
 	VFMADD231PS  Y9, Y1, Y8
-	VPMOVSXBD    2(DI)(SI*2), Y9
+	VPMOVSXBD    2(DI)(BX*2), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y6, Y9, Y9
 	VFMADD231PS  Y9, Y2, Y8
@@ -5079,11 +5432,11 @@ mixQ8x1AVX2_count_columns_loop:
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y4, Y9, Y9
 	VFMADD231PS  Y9, Y0, Y8
-	VPMOVSXBD    10(DI)(SI*1), Y9
+	VPMOVSXBD    10(DI)(BX*1), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y5, Y9, Y9
 	VFMADD231PS  Y9, Y1, Y8
-	VPMOVSXBD    10(DI)(SI*2), Y9
+	VPMOVSXBD    10(DI)(BX*2), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y6, Y9, Y9
 	VFMADD231PS  Y9, Y2, Y8
@@ -5097,11 +5450,11 @@ mixQ8x1AVX2_count_columns_loop:
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y4, Y9, Y9
 	VFMADD231PS  Y9, Y0, Y8
-	VPMOVSXBD    18(DI)(SI*1), Y9
+	VPMOVSXBD    18(DI)(BX*1), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y5, Y9, Y9
 	VFMADD231PS  Y9, Y1, Y8
-	VPMOVSXBD    18(DI)(SI*2), Y9
+	VPMOVSXBD    18(DI)(BX*2), Y9
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y6, Y9, Y9
 	VFMADD231PS  Y9, Y2, Y8
@@ -5115,11 +5468,11 @@ mixQ8x1AVX2_count_columns_loop:
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y4, Y9, Y9
 	VFMADD231PS  Y9, Y0, Y8
-	VPMOVSXBD    26(DI)(SI*1), Y4
+	VPMOVSXBD    26(DI)(BX*1), Y4
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y5, Y4, Y4
 	VFMADD231PS  Y4, Y1, Y8
-	VPMOVSXBD    26(DI)(SI*2), Y4
+	VPMOVSXBD    26(DI)(BX*2), Y4
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y6, Y4, Y4
 	VFMADD231PS  Y4, Y2, Y8
@@ -5142,12 +5495,12 @@ mixQ8x1AVX2_count_columns_end:
 	JNE  mixQ8x1AVX2_count_loop
 
 mixQ8x1AVX2_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixQ8x1AVX2_rest_end
@@ -7483,50 +7836,164 @@ dotsF32x4AVX512_done:
 // func mixF32x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF32x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF32x4AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF32x4AVX512_one_end
+
+mixF32x4AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      (CX)(BX*1), Z17
+	VMOVUPS      (CX)(BX*2), Z18
+	VMOVUPS      (DI), Z19
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z1
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z2
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z3
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z5
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z6
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z7
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z8
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z9
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z10
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z11
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z12
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z13
+	VBROADCASTSS (DI)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*2), Z16
+	VFMADD231PS  Z18, Z16, Z15
+	VBROADCASTSS (R8), Z16
+	VFMADD231PS  Z19, Z16, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF32x4AVX512_one_loop
+
+mixF32x4AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z8, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z10, Z9, Z9
+	VADDPS  Z12, Z11, Z11
+	VADDPS  Z11, Z9, Z9
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z14, Z13, Z13
+	VADDPS  Z0, Z15, Z15
+	VADDPS  Z15, Z13, Z13
+	VADDPS  (DX), Z13, Z13
+	VMOVUPS Z13, (DX)
+	JMP     mixF32x4AVX512_streams
+
+mixF32x4AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF32x4AVX512_count_end
 
 mixF32x4AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R9), Z7
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z8
-	VBROADCASTSS (DI)(BX*1), Z9
-	VBROADCASTSS (DI)(BX*2), Z10
+	VBROADCASTSS (DI)(SI*1), Z9
+	VBROADCASTSS (DI)(SI*2), Z10
 	VBROADCASTSS (R9), Z11
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z12
-	VBROADCASTSS (DI)(BX*1), Z13
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (DI)(SI*1), Z13
+	VBROADCASTSS (DI)(SI*2), Z14
 	VBROADCASTSS (R8), Z15
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	LEAQ         (R8)(R9*2), R11
 	ADDQ         R9, R11
 	MOVQ         groups+56(FP), R12
@@ -7543,12 +8010,12 @@ mixF32x4AVX512_count_columns_loop:
 	VFMADD231PS Z20, Z4, Z17
 	VFMADD231PS Z20, Z8, Z18
 	VFMADD231PS Z20, Z12, Z19
-	VMOVUPS     (DI)(SI*1), Z20
+	VMOVUPS     (DI)(BX*1), Z20
 	VFMADD231PS Z20, Z1, Z16
 	VFMADD231PS Z20, Z5, Z17
 	VFMADD231PS Z20, Z9, Z18
 	VFMADD231PS Z20, Z13, Z19
-	VMOVUPS     (DI)(SI*2), Z20
+	VMOVUPS     (DI)(BX*2), Z20
 	VFMADD231PS Z20, Z2, Z16
 	VFMADD231PS Z20, Z6, Z17
 	VFMADD231PS Z20, Z10, Z18
@@ -7577,12 +8044,13 @@ mixF32x4AVX512_count_columns_end:
 	JNE  mixF32x4AVX512_count_loop
 
 mixF32x4AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF32x4AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF32x4AVX512_rest_end
@@ -7866,36 +8334,104 @@ dotsF32x2AVX512_done:
 // func mixF32x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF32x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF32x2AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF32x2AVX512_one_end
+
+mixF32x2AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VMOVUPS      (CX), Z8
+	VMOVUPS      (CX)(BX*1), Z9
+	VMOVUPS      (CX)(BX*2), Z10
+	VMOVUPS      (DI), Z11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z1
+	VBROADCASTSS (DI)(SI*1), Z12
+	VFMADD231PS  Z9, Z12, Z2
+	VBROADCASTSS (DI)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z3
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z5
+	VBROADCASTSS (DI)(SI*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (DI)(SI*2), Z8
+	VFMADD231PS  Z10, Z8, Z7
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF32x2AVX512_one_loop
+
+mixF32x2AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z0, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	JMP     mixF32x2AVX512_streams
+
+mixF32x2AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF32x2AVX512_count_end
 
 mixF32x2AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R8), Z7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixF32x2AVX512_count_columns_end
@@ -7906,10 +8442,10 @@ mixF32x2AVX512_count_columns_loop:
 	VMOVUPS     (DI), Z10
 	VFMADD231PS Z10, Z0, Z8
 	VFMADD231PS Z10, Z4, Z9
-	VMOVUPS     (DI)(SI*1), Z10
+	VMOVUPS     (DI)(BX*1), Z10
 	VFMADD231PS Z10, Z1, Z8
 	VFMADD231PS Z10, Z5, Z9
-	VMOVUPS     (DI)(SI*2), Z10
+	VMOVUPS     (DI)(BX*2), Z10
 	VFMADD231PS Z10, Z2, Z8
 	VFMADD231PS Z10, Z6, Z9
 	VMOVUPS     (R10), Z10
@@ -7931,12 +8467,13 @@ mixF32x2AVX512_count_columns_end:
 	JNE  mixF32x2AVX512_count_loop
 
 mixF32x2AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF32x2AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF32x2AVX512_rest_end
@@ -8153,29 +8690,74 @@ dotsF32x1AVX512_done:
 // func mixF32x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF32x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF32x1AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF32x1AVX512_one_end
+
+mixF32x1AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VMOVUPS      (CX), Z4
+	VMOVUPS      (CX)(BX*1), Z5
+	VMOVUPS      (CX)(BX*2), Z6
+	VMOVUPS      (DI), Z7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z4, Z8, Z1
+	VBROADCASTSS (DI)(SI*1), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (DI)(SI*2), Z4
+	VFMADD231PS  Z6, Z4, Z3
+	VBROADCASTSS (R8), Z4
+	VFMADD231PS  Z7, Z4, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF32x1AVX512_one_loop
+
+mixF32x1AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z0, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	JMP     mixF32x1AVX512_streams
+
+mixF32x1AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF32x1AVX512_count_end
 
 mixF32x1AVX512_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R8), Z3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixF32x1AVX512_count_columns_end
@@ -8184,9 +8766,9 @@ mixF32x1AVX512_count_columns_loop:
 	VMOVUPS     (R8), Z4
 	VMOVUPS     (DI), Z5
 	VFMADD231PS Z5, Z0, Z4
-	VMOVUPS     (DI)(SI*1), Z5
+	VMOVUPS     (DI)(BX*1), Z5
 	VFMADD231PS Z5, Z1, Z4
-	VMOVUPS     (DI)(SI*2), Z5
+	VMOVUPS     (DI)(BX*2), Z5
 	VFMADD231PS Z5, Z2, Z4
 	VMOVUPS     (R9), Z5
 	VFMADD231PS Z5, Z3, Z4
@@ -8205,12 +8787,13 @@ mixF32x1AVX512_count_columns_end:
 	JNE  mixF32x1AVX512_count_loop
 
 mixF32x1AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF32x1AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF32x1AVX512_rest_end
@@ -8680,50 +9263,164 @@ dotsF16x4AVX512_done:
 // func mixF16x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF16x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF16x4AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF16x4AVX512_one_end
+
+mixF16x4AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VCVTPH2PS    (CX), Z16
+	VCVTPH2PS    (CX)(BX*1), Z17
+	VCVTPH2PS    (CX)(BX*2), Z18
+	VCVTPH2PS    (DI), Z19
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z1
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z2
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z3
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z5
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z6
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z7
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z8
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z9
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z10
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z11
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z12
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z13
+	VBROADCASTSS (DI)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*2), Z16
+	VFMADD231PS  Z18, Z16, Z15
+	VBROADCASTSS (R8), Z16
+	VFMADD231PS  Z19, Z16, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF16x4AVX512_one_loop
+
+mixF16x4AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z8, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z10, Z9, Z9
+	VADDPS  Z12, Z11, Z11
+	VADDPS  Z11, Z9, Z9
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z14, Z13, Z13
+	VADDPS  Z0, Z15, Z15
+	VADDPS  Z15, Z13, Z13
+	VADDPS  (DX), Z13, Z13
+	VMOVUPS Z13, (DX)
+	JMP     mixF16x4AVX512_streams
+
+mixF16x4AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF16x4AVX512_count_end
 
 mixF16x4AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R9), Z7
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z8
-	VBROADCASTSS (DI)(BX*1), Z9
-	VBROADCASTSS (DI)(BX*2), Z10
+	VBROADCASTSS (DI)(SI*1), Z9
+	VBROADCASTSS (DI)(SI*2), Z10
 	VBROADCASTSS (R9), Z11
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z12
-	VBROADCASTSS (DI)(BX*1), Z13
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (DI)(SI*1), Z13
+	VBROADCASTSS (DI)(SI*2), Z14
 	VBROADCASTSS (R8), Z15
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	LEAQ         (R8)(R9*2), R11
 	ADDQ         R9, R11
 	MOVQ         groups+56(FP), R12
@@ -8740,12 +9437,12 @@ mixF16x4AVX512_count_columns_loop:
 	VFMADD231PS Z20, Z4, Z17
 	VFMADD231PS Z20, Z8, Z18
 	VFMADD231PS Z20, Z12, Z19
-	VCVTPH2PS   (DI)(SI*1), Z20
+	VCVTPH2PS   (DI)(BX*1), Z20
 	VFMADD231PS Z20, Z1, Z16
 	VFMADD231PS Z20, Z5, Z17
 	VFMADD231PS Z20, Z9, Z18
 	VFMADD231PS Z20, Z13, Z19
-	VCVTPH2PS   (DI)(SI*2), Z20
+	VCVTPH2PS   (DI)(BX*2), Z20
 	VFMADD231PS Z20, Z2, Z16
 	VFMADD231PS Z20, Z6, Z17
 	VFMADD231PS Z20, Z10, Z18
@@ -8774,12 +9471,13 @@ mixF16x4AVX512_count_columns_end:
 	JNE  mixF16x4AVX512_count_loop
 
 mixF16x4AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF16x4AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF16x4AVX512_rest_end
@@ -9063,36 +9761,104 @@ dotsF16x2AVX512_done:
 // func mixF16x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF16x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF16x2AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF16x2AVX512_one_end
+
+mixF16x2AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VCVTPH2PS    (CX), Z8
+	VCVTPH2PS    (CX)(BX*1), Z9
+	VCVTPH2PS    (CX)(BX*2), Z10
+	VCVTPH2PS    (DI), Z11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z1
+	VBROADCASTSS (DI)(SI*1), Z12
+	VFMADD231PS  Z9, Z12, Z2
+	VBROADCASTSS (DI)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z3
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z5
+	VBROADCASTSS (DI)(SI*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (DI)(SI*2), Z8
+	VFMADD231PS  Z10, Z8, Z7
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF16x2AVX512_one_loop
+
+mixF16x2AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z0, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	JMP     mixF16x2AVX512_streams
+
+mixF16x2AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF16x2AVX512_count_end
 
 mixF16x2AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R8), Z7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixF16x2AVX512_count_columns_end
@@ -9103,10 +9869,10 @@ mixF16x2AVX512_count_columns_loop:
 	VCVTPH2PS   (DI), Z10
 	VFMADD231PS Z10, Z0, Z8
 	VFMADD231PS Z10, Z4, Z9
-	VCVTPH2PS   (DI)(SI*1), Z10
+	VCVTPH2PS   (DI)(BX*1), Z10
 	VFMADD231PS Z10, Z1, Z8
 	VFMADD231PS Z10, Z5, Z9
-	VCVTPH2PS   (DI)(SI*2), Z10
+	VCVTPH2PS   (DI)(BX*2), Z10
 	VFMADD231PS Z10, Z2, Z8
 	VFMADD231PS Z10, Z6, Z9
 	VCVTPH2PS   (R10), Z10
@@ -9128,12 +9894,13 @@ mixF16x2AVX512_count_columns_end:
 	JNE  mixF16x2AVX512_count_loop
 
 mixF16x2AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF16x2AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF16x2AVX512_rest_end
@@ -9350,29 +10117,74 @@ dotsF16x1AVX512_done:
 // func mixF16x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixF16x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixF16x1AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixF16x1AVX512_one_end
+
+mixF16x1AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VCVTPH2PS    (CX), Z4
+	VCVTPH2PS    (CX)(BX*1), Z5
+	VCVTPH2PS    (CX)(BX*2), Z6
+	VCVTPH2PS    (DI), Z7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z4, Z8, Z1
+	VBROADCASTSS (DI)(SI*1), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (DI)(SI*2), Z4
+	VFMADD231PS  Z6, Z4, Z3
+	VBROADCASTSS (R8), Z4
+	VFMADD231PS  Z7, Z4, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixF16x1AVX512_one_loop
+
+mixF16x1AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z0, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	JMP     mixF16x1AVX512_streams
+
+mixF16x1AVX512_many:
 	TESTQ DX, DX
 	JLE   mixF16x1AVX512_count_end
 
 mixF16x1AVX512_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R8), Z3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixF16x1AVX512_count_columns_end
@@ -9381,9 +10193,9 @@ mixF16x1AVX512_count_columns_loop:
 	VMOVUPS     (R8), Z4
 	VCVTPH2PS   (DI), Z5
 	VFMADD231PS Z5, Z0, Z4
-	VCVTPH2PS   (DI)(SI*1), Z5
+	VCVTPH2PS   (DI)(BX*1), Z5
 	VFMADD231PS Z5, Z1, Z4
-	VCVTPH2PS   (DI)(SI*2), Z5
+	VCVTPH2PS   (DI)(BX*2), Z5
 	VFMADD231PS Z5, Z2, Z4
 	VCVTPH2PS   (R9), Z5
 	VFMADD231PS Z5, Z3, Z4
@@ -9402,12 +10214,13 @@ mixF16x1AVX512_count_columns_end:
 	JNE  mixF16x1AVX512_count_loop
 
 mixF16x1AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixF16x1AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixF16x1AVX512_rest_end
@@ -9895,50 +10708,168 @@ dotsBF16x4AVX512_done:
 // func mixBF16x4AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixBF16x4AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixBF16x4AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixBF16x4AVX512_one_end
+
+mixBF16x4AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VPMOVZXWD    (CX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VPMOVZXWD    (CX)(BX*1), Z17
+	VPSLLD       $0x10, Z17, Z17
+	VPMOVZXWD    (CX)(BX*2), Z18
+	VPSLLD       $0x10, Z18, Z18
+	VPMOVZXWD    (DI), Z19
+	VPSLLD       $0x10, Z19, Z19
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z1
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z2
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z3
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z5
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z6
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z7
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z8
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z9
+	VBROADCASTSS (DI)(SI*1), Z20
+	VFMADD231PS  Z17, Z20, Z10
+	VBROADCASTSS (DI)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z11
+	VBROADCASTSS (R8), Z20
+	VFMADD231PS  Z19, Z20, Z12
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z20
+	VFMADD231PS  Z16, Z20, Z13
+	VBROADCASTSS (DI)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*2), Z16
+	VFMADD231PS  Z18, Z16, Z15
+	VBROADCASTSS (R8), Z16
+	VFMADD231PS  Z19, Z16, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixBF16x4AVX512_one_loop
+
+mixBF16x4AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z8, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z10, Z9, Z9
+	VADDPS  Z12, Z11, Z11
+	VADDPS  Z11, Z9, Z9
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z14, Z13, Z13
+	VADDPS  Z0, Z15, Z15
+	VADDPS  Z15, Z13, Z13
+	VADDPS  (DX), Z13, Z13
+	VMOVUPS Z13, (DX)
+	JMP     mixBF16x4AVX512_streams
+
+mixBF16x4AVX512_many:
 	TESTQ DX, DX
 	JLE   mixBF16x4AVX512_count_end
 
 mixBF16x4AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R9), Z7
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z8
-	VBROADCASTSS (DI)(BX*1), Z9
-	VBROADCASTSS (DI)(BX*2), Z10
+	VBROADCASTSS (DI)(SI*1), Z9
+	VBROADCASTSS (DI)(SI*2), Z10
 	VBROADCASTSS (R9), Z11
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z12
-	VBROADCASTSS (DI)(BX*1), Z13
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (DI)(SI*1), Z13
+	VBROADCASTSS (DI)(SI*2), Z14
 	VBROADCASTSS (R8), Z15
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	LEAQ         (R8)(R9*2), R11
 	ADDQ         R9, R11
 	MOVQ         groups+56(FP), R12
@@ -9956,13 +10887,13 @@ mixBF16x4AVX512_count_columns_loop:
 	VFMADD231PS Z20, Z4, Z17
 	VFMADD231PS Z20, Z8, Z18
 	VFMADD231PS Z20, Z12, Z19
-	VPMOVZXWD   (DI)(SI*1), Z20
+	VPMOVZXWD   (DI)(BX*1), Z20
 	VPSLLD      $0x10, Z20, Z20
 	VFMADD231PS Z20, Z1, Z16
 	VFMADD231PS Z20, Z5, Z17
 	VFMADD231PS Z20, Z9, Z18
 	VFMADD231PS Z20, Z13, Z19
-	VPMOVZXWD   (DI)(SI*2), Z20
+	VPMOVZXWD   (DI)(BX*2), Z20
 	VPSLLD      $0x10, Z20, Z20
 	VFMADD231PS Z20, Z2, Z16
 	VFMADD231PS Z20, Z6, Z17
@@ -9993,12 +10924,13 @@ mixBF16x4AVX512_count_columns_end:
 	JNE  mixBF16x4AVX512_count_loop
 
 mixBF16x4AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixBF16x4AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixBF16x4AVX512_rest_end
@@ -10291,36 +11223,108 @@ dotsBF16x2AVX512_done:
 // func mixBF16x2AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixBF16x2AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixBF16x2AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixBF16x2AVX512_one_end
+
+mixBF16x2AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VPMOVZXWD    (CX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VPMOVZXWD    (CX)(BX*1), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VPMOVZXWD    (CX)(BX*2), Z10
+	VPSLLD       $0x10, Z10, Z10
+	VPMOVZXWD    (DI), Z11
+	VPSLLD       $0x10, Z11, Z11
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z1
+	VBROADCASTSS (DI)(SI*1), Z12
+	VFMADD231PS  Z9, Z12, Z2
+	VBROADCASTSS (DI)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z3
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	MOVQ         ldw+24(FP), R8
+	ADDQ         R8, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z8, Z12, Z5
+	VBROADCASTSS (DI)(SI*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (DI)(SI*2), Z8
+	VFMADD231PS  Z10, Z8, Z7
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z11, Z8, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixBF16x2AVX512_one_loop
+
+mixBF16x2AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	MOVQ    ldo+8(FP), DI
+	ADDQ    DI, DX
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z0, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	JMP     mixBF16x2AVX512_streams
+
+mixBF16x2AVX512_many:
 	TESTQ DX, DX
 	JLE   mixBF16x2AVX512_count_end
 
 mixBF16x2AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R8), Z7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixBF16x2AVX512_count_columns_end
@@ -10332,11 +11336,11 @@ mixBF16x2AVX512_count_columns_loop:
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z0, Z8
 	VFMADD231PS Z10, Z4, Z9
-	VPMOVZXWD   (DI)(SI*1), Z10
+	VPMOVZXWD   (DI)(BX*1), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z1, Z8
 	VFMADD231PS Z10, Z5, Z9
-	VPMOVZXWD   (DI)(SI*2), Z10
+	VPMOVZXWD   (DI)(BX*2), Z10
 	VPSLLD      $0x10, Z10, Z10
 	VFMADD231PS Z10, Z2, Z8
 	VFMADD231PS Z10, Z6, Z9
@@ -10360,12 +11364,13 @@ mixBF16x2AVX512_count_columns_end:
 	JNE  mixBF16x2AVX512_count_loop
 
 mixBF16x2AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixBF16x2AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixBF16x2AVX512_rest_end
@@ -10591,29 +11596,78 @@ dotsBF16x1AVX512_done:
 // func mixBF16x1AVX512(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv int, apart int, groups int, count int, rest int)
 // Requires: AVX, AVX512F
 TEXT ·mixBF16x1AVX512(SB), NOSPLIT, $0-80
-	MOVQ  weights+16(FP), AX
-	MOVQ  values+32(FP), CX
-	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ    weights+16(FP), AX
+	MOVQ    values+32(FP), CX
+	MOVQ    count+64(FP), DX
+	MOVQ    apart+48(FP), BX
+	MOVQ    DX, SI
+	SHLQ    $0x02, SI
+	MOVQ    groups+56(FP), DI
+	CMPQ    DI, $0x01
+	JNE     mixBF16x1AVX512_many
+	VPXORD  Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z0
+	TESTQ   DX, DX
+	JLE     mixBF16x1AVX512_one_end
+
+mixBF16x1AVX512_one_loop:
+	LEAQ         (CX)(BX*2), DI
+	ADDQ         BX, DI
+	VPMOVZXWD    (CX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VPMOVZXWD    (CX)(BX*1), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VPMOVZXWD    (CX)(BX*2), Z6
+	VPSLLD       $0x10, Z6, Z6
+	VPMOVZXWD    (DI), Z7
+	VPSLLD       $0x10, Z7, Z7
+	MOVQ         AX, DI
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z4, Z8, Z1
+	VBROADCASTSS (DI)(SI*1), Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (DI)(SI*2), Z4
+	VFMADD231PS  Z6, Z4, Z3
+	VBROADCASTSS (R8), Z4
+	VFMADD231PS  Z7, Z4, Z0
+	ADDQ         $0x00000004, AX
+	MOVQ         ldv+40(FP), DI
+	ADDQ         DI, CX
+	DECQ         DX
+	JNE          mixBF16x1AVX512_one_loop
+
+mixBF16x1AVX512_one_end:
+	MOVQ    out+0(FP), DX
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z0, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	JMP     mixBF16x1AVX512_streams
+
+mixBF16x1AVX512_many:
 	TESTQ DX, DX
 	JLE   mixBF16x1AVX512_count_end
 
 mixBF16x1AVX512_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R8), Z3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixBF16x1AVX512_count_columns_end
@@ -10623,10 +11677,10 @@ mixBF16x1AVX512_count_columns_loop:
 	VPMOVZXWD   (DI), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z0, Z4
-	VPMOVZXWD   (DI)(SI*1), Z5
+	VPMOVZXWD   (DI)(BX*1), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z1, Z4
-	VPMOVZXWD   (DI)(SI*2), Z5
+	VPMOVZXWD   (DI)(BX*2), Z5
 	VPSLLD      $0x10, Z5, Z5
 	VFMADD231PS Z5, Z2, Z4
 	VPMOVZXWD   (R9), Z5
@@ -10647,12 +11701,13 @@ mixBF16x1AVX512_count_columns_end:
 	JNE  mixBF16x1AVX512_count_loop
 
 mixBF16x1AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+mixBF16x1AVX512_streams:
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixBF16x1AVX512_rest_end
@@ -11079,47 +12134,47 @@ TEXT ·mixQ8x4AVX512(SB), NOSPLIT, $0-80
 	MOVQ  weights+16(FP), AX
 	MOVQ  values+32(FP), CX
 	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ  apart+48(FP), BX
+	MOVQ  DX, SI
+	SHLQ  $0x02, SI
 	TESTQ DX, DX
 	JLE   mixQ8x4AVX512_count_end
 
 mixQ8x4AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R9), Z7
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z8
-	VBROADCASTSS (DI)(BX*1), Z9
-	VBROADCASTSS (DI)(BX*2), Z10
+	VBROADCASTSS (DI)(SI*1), Z9
+	VBROADCASTSS (DI)(SI*2), Z10
 	VBROADCASTSS (R9), Z11
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z12
-	VBROADCASTSS (DI)(BX*1), Z13
-	VBROADCASTSS (DI)(BX*2), Z14
+	VBROADCASTSS (DI)(SI*1), Z13
+	VBROADCASTSS (DI)(SI*2), Z14
 	VBROADCASTSS (R8), Z15
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	LEAQ         (R8)(R9*2), R11
 	ADDQ         R9, R11
 	MOVQ         groups+56(FP), R12
@@ -11129,9 +12184,9 @@ mixQ8x4AVX512_count_loop:
 mixQ8x4AVX512_count_columns_loop:
 	VPBROADCASTW (DI), Y16
 	VCVTPH2PS    Y16, Z16
-	VPBROADCASTW (DI)(SI*1), Y17
+	VPBROADCASTW (DI)(BX*1), Y17
 	VCVTPH2PS    Y17, Z17
-	VPBROADCASTW (DI)(SI*2), Y18
+	VPBROADCASTW (DI)(BX*2), Y18
 	VCVTPH2PS    Y18, Z18
 	VPBROADCASTW (R10), Y19
 	VCVTPH2PS    Y19, Z19
@@ -11146,14 +12201,14 @@ mixQ8x4AVX512_count_columns_loop:
 	VFMADD231PS  Z24, Z4, Z21
 	VFMADD231PS  Z24, Z8, Z22
 	VFMADD231PS  Z24, Z12, Z23
-	VPMOVSXBD    2(DI)(SI*1), Z24
+	VPMOVSXBD    2(DI)(BX*1), Z24
 	VCVTDQ2PS    Z24, Z24
 	VMULPS       Z17, Z24, Z24
 	VFMADD231PS  Z24, Z1, Z20
 	VFMADD231PS  Z24, Z5, Z21
 	VFMADD231PS  Z24, Z9, Z22
 	VFMADD231PS  Z24, Z13, Z23
-	VPMOVSXBD    2(DI)(SI*2), Z24
+	VPMOVSXBD    2(DI)(BX*2), Z24
 	VCVTDQ2PS    Z24, Z24
 	VMULPS       Z18, Z24, Z24
 	VFMADD231PS  Z24, Z2, Z20
@@ -11182,14 +12237,14 @@ mixQ8x4AVX512_count_columns_loop:
 	VFMADD231PS  Z24, Z4, Z21
 	VFMADD231PS  Z24, Z8, Z22
 	VFMADD231PS  Z24, Z12, Z23
-	VPMOVSXBD    18(DI)(SI*1), Z16
+	VPMOVSXBD    18(DI)(BX*1), Z16
 	VCVTDQ2PS    Z16, Z16
 	VMULPS       Z17, Z16, Z16
 	VFMADD231PS  Z16, Z1, Z20
 	VFMADD231PS  Z16, Z5, Z21
 	VFMADD231PS  Z16, Z9, Z22
 	VFMADD231PS  Z16, Z13, Z23
-	VPMOVSXBD    18(DI)(SI*2), Z16
+	VPMOVSXBD    18(DI)(BX*2), Z16
 	VCVTDQ2PS    Z16, Z16
 	VMULPS       Z18, Z16, Z16
 	VFMADD231PS  Z16, Z2, Z20
@@ -11222,12 +12277,12 @@ mixQ8x4AVX512_count_columns_end:
 	JNE  mixQ8x4AVX512_count_loop
 
 mixQ8x4AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixQ8x4AVX512_rest_end
@@ -11544,33 +12599,33 @@ TEXT ·mixQ8x2AVX512(SB), NOSPLIT, $0-80
 	MOVQ  weights+16(FP), AX
 	MOVQ  values+32(FP), CX
 	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ  apart+48(FP), BX
+	MOVQ  DX, SI
+	SHLQ  $0x02, SI
 	TESTQ DX, DX
 	JLE   mixQ8x2AVX512_count_end
 
 mixQ8x2AVX512_count_loop:
 	MOVQ         ldw+24(FP), R8
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R9
-	ADDQ         BX, R9
+	LEAQ         (DI)(SI*2), R9
+	ADDQ         SI, R9
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R9), Z3
 	ADDQ         R8, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z4
-	VBROADCASTSS (DI)(BX*1), Z5
-	VBROADCASTSS (DI)(BX*2), Z6
+	VBROADCASTSS (DI)(SI*1), Z5
+	VBROADCASTSS (DI)(SI*2), Z6
 	VBROADCASTSS (R8), Z7
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), R9
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R10
-	ADDQ         SI, R10
+	LEAQ         (DI)(BX*2), R10
+	ADDQ         BX, R10
 	MOVQ         groups+56(FP), R11
 	TESTQ        R11, R11
 	JLE          mixQ8x2AVX512_count_columns_end
@@ -11578,9 +12633,9 @@ mixQ8x2AVX512_count_loop:
 mixQ8x2AVX512_count_columns_loop:
 	VPBROADCASTW (DI), Y8
 	VCVTPH2PS    Y8, Z8
-	VPBROADCASTW (DI)(SI*1), Y9
+	VPBROADCASTW (DI)(BX*1), Y9
 	VCVTPH2PS    Y9, Z9
-	VPBROADCASTW (DI)(SI*2), Y10
+	VPBROADCASTW (DI)(BX*2), Y10
 	VCVTPH2PS    Y10, Z10
 	VPBROADCASTW (R10), Y11
 	VCVTPH2PS    Y11, Z11
@@ -11591,12 +12646,12 @@ mixQ8x2AVX512_count_columns_loop:
 	VMULPS       Z8, Z14, Z14
 	VFMADD231PS  Z14, Z0, Z12
 	VFMADD231PS  Z14, Z4, Z13
-	VPMOVSXBD    2(DI)(SI*1), Z14
+	VPMOVSXBD    2(DI)(BX*1), Z14
 	VCVTDQ2PS    Z14, Z14
 	VMULPS       Z9, Z14, Z14
 	VFMADD231PS  Z14, Z1, Z12
 	VFMADD231PS  Z14, Z5, Z13
-	VPMOVSXBD    2(DI)(SI*2), Z14
+	VPMOVSXBD    2(DI)(BX*2), Z14
 	VCVTDQ2PS    Z14, Z14
 	VMULPS       Z10, Z14, Z14
 	VFMADD231PS  Z14, Z2, Z12
@@ -11615,12 +12670,12 @@ mixQ8x2AVX512_count_columns_loop:
 	VMULPS       Z8, Z14, Z14
 	VFMADD231PS  Z14, Z0, Z12
 	VFMADD231PS  Z14, Z4, Z13
-	VPMOVSXBD    18(DI)(SI*1), Z8
+	VPMOVSXBD    18(DI)(BX*1), Z8
 	VCVTDQ2PS    Z8, Z8
 	VMULPS       Z9, Z8, Z8
 	VFMADD231PS  Z8, Z1, Z12
 	VFMADD231PS  Z8, Z5, Z13
-	VPMOVSXBD    18(DI)(SI*2), Z8
+	VPMOVSXBD    18(DI)(BX*2), Z8
 	VCVTDQ2PS    Z8, Z8
 	VMULPS       Z10, Z8, Z8
 	VFMADD231PS  Z8, Z2, Z12
@@ -11646,12 +12701,12 @@ mixQ8x2AVX512_count_columns_end:
 	JNE  mixQ8x2AVX512_count_loop
 
 mixQ8x2AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixQ8x2AVX512_rest_end
@@ -11895,26 +12950,26 @@ TEXT ·mixQ8x1AVX512(SB), NOSPLIT, $0-80
 	MOVQ  weights+16(FP), AX
 	MOVQ  values+32(FP), CX
 	MOVQ  count+64(FP), DX
-	MOVQ  apart+48(FP), SI
-	MOVQ  DX, BX
-	SHLQ  $0x02, BX
+	MOVQ  apart+48(FP), BX
+	MOVQ  DX, SI
+	SHLQ  $0x02, SI
 	TESTQ DX, DX
 	JLE   mixQ8x1AVX512_count_end
 
 mixQ8x1AVX512_count_loop:
 	MOVQ         ldw+24(FP), DI
 	MOVQ         AX, DI
-	LEAQ         (DI)(BX*2), R8
-	ADDQ         BX, R8
+	LEAQ         (DI)(SI*2), R8
+	ADDQ         SI, R8
 	VBROADCASTSS (DI), Z0
-	VBROADCASTSS (DI)(BX*1), Z1
-	VBROADCASTSS (DI)(BX*2), Z2
+	VBROADCASTSS (DI)(SI*1), Z1
+	VBROADCASTSS (DI)(SI*2), Z2
 	VBROADCASTSS (R8), Z3
 	MOVQ         out+0(FP), R8
 	MOVQ         ldo+8(FP), DI
 	MOVQ         CX, DI
-	LEAQ         (DI)(SI*2), R9
-	ADDQ         SI, R9
+	LEAQ         (DI)(BX*2), R9
+	ADDQ         BX, R9
 	MOVQ         groups+56(FP), R10
 	TESTQ        R10, R10
 	JLE          mixQ8x1AVX512_count_columns_end
@@ -11922,9 +12977,9 @@ mixQ8x1AVX512_count_loop:
 mixQ8x1AVX512_count_columns_loop:
 	VPBROADCASTW (DI), Y4
 	VCVTPH2PS    Y4, Z4
-	VPBROADCASTW (DI)(SI*1), Y5
+	VPBROADCASTW (DI)(BX*1), Y5
 	VCVTPH2PS    Y5, Z5
-	VPBROADCASTW (DI)(SI*2), Y6
+	VPBROADCASTW (DI)(BX*2), Y6
 	VCVTPH2PS    Y6, Z6
 	VPBROADCASTW (R9), Y7
 	VCVTPH2PS    Y7, Z7
@@ -11933,11 +12988,11 @@ mixQ8x1AVX512_count_columns_loop:
 	VCVTDQ2PS    Z9, Z9
 	VMULPS       Z4, Z9, Z9
 	VFMADD231PS  Z9, Z0, Z8
-	VPMOVSXBD    2(DI)(SI*1), Z9
+	VPMOVSXBD    2(DI)(BX*1), Z9
 	VCVTDQ2PS    Z9, Z9
 	VMULPS       Z5, Z9, Z9
 	VFMADD231PS  Z9, Z1, Z8
-	VPMOVSXBD    2(DI)(SI*2), Z9
+	VPMOVSXBD    2(DI)(BX*2), Z9
 	VCVTDQ2PS    Z9, Z9
 	VMULPS       Z6, Z9, Z9
 	VFMADD231PS  Z9, Z2, Z8
@@ -11951,11 +13006,11 @@ mixQ8x1AVX512_count_columns_loop:
 	VCVTDQ2PS    Z9, Z9
 	VMULPS       Z4, Z9, Z9
 	VFMADD231PS  Z9, Z0, Z8
-	VPMOVSXBD    18(DI)(SI*1), Z4
+	VPMOVSXBD    18(DI)(BX*1), Z4
 	VCVTDQ2PS    Z4, Z4
 	VMULPS       Z5, Z4, Z4
 	VFMADD231PS  Z4, Z1, Z8
-	VPMOVSXBD    18(DI)(SI*2), Z4
+	VPMOVSXBD    18(DI)(BX*2), Z4
 	VCVTDQ2PS    Z4, Z4
 	VMULPS       Z6, Z4, Z4
 	VFMADD231PS  Z4, Z2, Z8
@@ -11978,12 +13033,12 @@ mixQ8x1AVX512_count_columns_end:
 	JNE  mixQ8x1AVX512_count_loop
 
 mixQ8x1AVX512_count_end:
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
-	ADDQ  BX, AX
-	ADDQ  SI, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
+	ADDQ  SI, AX
+	ADDQ  BX, CX
 	MOVQ  rest+72(FP), DX
 	TESTQ DX, DX
 	JLE   mixQ8x1AVX512_rest_end

@@ -280,7 +280,8 @@ func (w isa) multiply(from storage, sums [][]reg.VecVirtual, keyAt func(c int) M
 }
 
 // mix generates sums of values in place, weighted by rows rows of weights. The sums
-// stay in memory, so that whole rows of values are read in order.
+// stay in memory, so that whole rows of values are read in order; where rows of values
+// are one vector they stay in registers, since each sum would wait for the one before.
 func (w isa) mix(from storage, rows int) {
 	name := "mix" + from.name + "x" + itoa(rows) + w.suffix
 	TEXT(name, NOSPLIT, "func(out *float32, ldo int, weights *float32, ldw int, values *byte, ldv, apart, groups, count, rest int)")
@@ -288,28 +289,78 @@ func (w isa) mix(from storage, rows int) {
 		"streams, apart bytes from each other, ldv bytes from value to value, then rest values. Rows of out and of weights lie", "ldo and ldw bytes apart.")
 	Pragma("noescape")
 	weights, values := argument("weights"), argument("values")
-	for _, keys := range []int{streams, 1} {
-		param := map[int]string{streams: "count", 1: "rest"}[keys]
-		left, apart, weightsApart := argument(param), GP64(), GP64()
-		if keys > 1 {
-			apart = argument("apart")
-			MOVQ(left, weightsApart)
-			SHLQ(Imm(2), weightsApart)
-		}
-		loop(name+"_"+param, left, func() {
-			w.mixKeys(name+"_"+param, from, rows, keys, weights, weightsApart, values, apart)
-			add(4, weights)
-			ADDQ(argument("ldv"), values)
-		})
-		if keys > 1 { // the rest lies behind the last stream
-			for range keys - 1 {
-				ADDQ(weightsApart, weights)
-				ADDQ(apart, values)
-			}
-		}
+	left, apart, weightsApart := argument("count"), argument("apart"), GP64()
+	MOVQ(left, weightsApart)
+	SHLQ(Imm(2), weightsApart)
+	if !from.blocks() {
+		groups := argument("groups")
+		CMPQ(groups, Imm(1))
+		JNE(LabelRef(name + "_many"))
+		w.mixVector(name+"_one", from, rows, weights, weightsApart, values, apart, left)
+		JMP(LabelRef(name + "_streams"))
+		Label(name + "_many")
 	}
+	loop(name+"_count", left, func() {
+		w.mixKeys(name+"_count", from, rows, streams, weights, weightsApart, values, apart)
+		add(4, weights)
+		ADDQ(argument("ldv"), values)
+	})
+	Label(name + "_streams")
+	for range streams - 1 { // the rest lies behind the last stream
+		ADDQ(weightsApart, weights)
+		ADDQ(apart, values)
+	}
+	loop(name+"_rest", argument("rest"), func() {
+		w.mixKeys(name+"_rest", from, rows, 1, weights, nil, values, nil)
+		add(4, weights)
+		ADDQ(argument("ldv"), values)
+	})
 	VZEROUPPER()
 	RET()
+}
+
+// mixVector generates the sums of rows of one vector, for each stream apart.
+func (w isa) mixVector(name string, from storage, rows int, weights, weightsApart, values, apart, left reg.GPVirtual) {
+	sums, zero := make([][]reg.VecVirtual, rows), w.zero()
+	for r := range sums {
+		sums[r] = w.vectors(streams)
+		for _, sum := range sums[r] {
+			VMOVAPS(zero, sum)
+		}
+	}
+	loop(name, left, func() {
+		value := w.vectors(streams)
+		v3 := third(values, apart)
+		for c := range value {
+			w.load(from, strided(values, v3, apart, c, 0), 0, nil, value[c])
+		}
+		p := GP64()
+		MOVQ(weights, p)
+		for r := range sums {
+			if r > 0 {
+				ADDQ(argument("ldw"), p)
+			}
+			p3 := third(p, weightsApart)
+			for c, sum := range sums[r] {
+				weight := w.vector()
+				VBROADCASTSS(strided(p, p3, weightsApart, c, 0), weight)
+				VFMADD231PS(value[c], weight, sum)
+			}
+		}
+		add(4, weights)
+		ADDQ(argument("ldv"), values)
+	})
+	out := argument("out")
+	for r, sum := range sums {
+		if r > 0 {
+			ADDQ(argument("ldo"), out)
+		}
+		VADDPS(sum[1], sum[0], sum[0])
+		VADDPS(sum[3], sum[2], sum[2])
+		VADDPS(sum[2], sum[0], sum[0])
+		VADDPS(at(out, 0), sum[0], sum[0])
+		VMOVUPS(sum[0], at(out, 0))
+	}
 }
 
 // mixKeys generates the sums of a value of each stream.
