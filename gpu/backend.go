@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/gl"
@@ -28,6 +30,8 @@ type Options struct {
 	Context ContextProvider
 	// CacheDir holds program binaries; the user's cache directory if empty.
 	CacheDir string
+	// Budget is how long a dispatch should take at most; 50 ms if 0. Longer work is cut.
+	Budget time.Duration
 	// Tile, if not nil, replaces the tile of a kernel. For tests and tuning.
 	Tile func(v Variant) Tile
 }
@@ -40,9 +44,13 @@ type Backend struct {
 	limits   gl.Limits
 	thread   *thread
 	provider ContextProvider
-	c        *gl.Context // used on the thread only, as are the next four
+	count    counters
+	c        *gl.Context // used on the thread only, as is all that follows
 	programs *programs
 	buffers  *buffers
+	returns  *buffers // mapped, for results
+	stage    *staging // nil for uploads through the driver
+	flights  flights
 	uniforms gl.Buffer
 	messages []string // what a debug context reported since the last call
 }
@@ -91,7 +99,12 @@ func (b *Backend) setUp() error {
 		}
 	}
 	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir), b.opt.Sources)
-	b.buffers = newBuffers(b.c)
+	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)
+	b.returns = newBuffers(b.c, gl.UsagePersistentReadback, 128<<20)
+	b.flights = flights{c: b.c, count: &b.count}
+	if info.Persistent && !info.Software { // whose memory is the host's already
+		b.stage = newStaging(b.c)
+	}
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
 	if err != nil {
 		return errors.Join(translate(err), b.tearDown())
@@ -103,9 +116,13 @@ func (b *Backend) tearDown() error {
 	if b.programs != nil {
 		b.programs.close()
 	}
-	if b.buffers != nil {
-		b.buffers.drop()
+	b.flights.abandon()
+	for _, pool := range []*buffers{b.buffers, b.returns} {
+		if pool != nil {
+			pool.drop()
+		}
 	}
+	b.stage.close()
 	b.c.DeleteBuffer(b.uniforms)
 	b.c.Close()
 	return errors.Join(b.provider.Release(), b.provider.Close())
@@ -132,19 +149,29 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	splits := b.variant(p).splits(p.KeyLen)
-	if largest := jobBytes(p, 1, 1).withPartials(splits).largest(); largest > b.limits.MaxSSBOBytes {
+	v := b.variant(p)
+	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p).cuts() == nil {
+		least := p
+		least.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
+		if v.Tile.Split > 0 {
+			least.KeyLen = min(p.KeyLen, v.Tile.Split)
+		}
+		size := jobBytes(least, 1, 1).withPartials(v.splits(p.KeyLen)).largest()
 		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes per batch entry and KV head", largest),
+			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes for %d queries and %d keys", size, least.QueryLen, least.KeyLen),
 			Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
 		}
 	}
-	if splits > maxGroups {
+	if splits := v.splits(p.KeyLen); splits > maxGroups {
 		return &attention.UnsupportedError{
 			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
 		}
 	}
 	return nil
+}
+
+func (b *Backend) sizer(p attention.Problem) sizer {
+	return sizer{problem: p, variant: b.variant(p), limit: b.limits.MaxSSBOBytes}
 }
 
 // computes reports whether there are kernels for p, whatever its lengths.
@@ -172,12 +199,10 @@ func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan
 	}
 	plan := &plan{backend: b, variant: b.variant(p)}
 	err := b.thread.do(ctx, func() error {
-		if _, err := b.programs.get(plan.variant); err != nil {
-			return err
-		}
-		if plan.variant.Partial {
-			_, err := b.programs.get(mergeOf(plan.variant))
-			return err
+		for _, v := range b.variants(p) {
+			if _, err := b.programs.get(v); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -187,7 +212,24 @@ func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan
 	return plan, nil
 }
 
-// variant chooses kernel and tile by the problem's rows per KV head and by the
+// variants returns all that calls of a plan for p can need: those with fewer keys too.
+func (b *Backend) variants(p attention.Problem) []Variant {
+	short := p
+	short.KeyLen = min(short.KeyLen, 1)
+	var list []Variant
+	for _, v := range []Variant{b.variant(p), b.variant(short)} {
+		if slices.Contains(list, v) {
+			continue
+		}
+		list = append(list, v)
+		if v.Partial {
+			list = append(list, mergeOf(v))
+		}
+	}
+	return list
+}
+
+// variant chooses kernel and tile by the problem's rows per KV head, its keys and the
 // device, never by batch or head count: the bits of a row must not depend on what
 // is computed beside it.
 func (b *Backend) variant(p attention.Problem) Variant {
@@ -202,7 +244,11 @@ func (b *Backend) variant(p attention.Problem) Variant {
 	default:
 		kernel = KernelTiled
 	}
-	return chosen(kernel, p, b.opt.Tile)
+	v := chosen(kernel, p, b.opt.Tile)
+	if size := jobBytes(p, 1, 1); kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
+		v.Tile.Split, v.Partial = longSplit, true
+	}
+	return v
 }
 
 // Close releases the device, after the work in progress. Plans made by it return

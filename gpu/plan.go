@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 
@@ -45,18 +46,89 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 		host = new(scratch)
 	}
 	defer p.scratch.Put(host)
-	splits := p.variant.splits(problem.KeyLen)
-	for _, r := range jobs(problem, splits, p.backend.limits.MaxSSBOBytes) {
-		j := &job{plan: p, variant: p.variant, problem: part(problem, r), in: pack(call, r, host), splits: splits, host: host}
-		j.variant.Guarded = p.variant.Kernel == KernelRows && !allFinite(j.in.v, problem.V)
-		if err := p.backend.thread.do(ctx, func() error { return j.run(ctx) }); err != nil {
+	for _, w := range p.backend.sizer(problem).cuts() {
+		if err := p.compute(ctx, call, w, host); err != nil {
 			return err
 		}
-		rows := r.queryHeads(problem.Group())
-		unpackRows(call.Out.O, rows, host.o)
-		if call.Out.LSE.Present() {
-			unpackLSE(call.Out.LSE, rows, host.stats, p.variant.natural())
+	}
+	return nil
+}
+
+// compute computes a part of a call. It goes to the GL thread for each range of keys, so
+// that calls of other goroutines can bring their work in between, while the device computes.
+func (p *plan) compute(ctx context.Context, call *attention.Call, w work, host *scratch) (err error) {
+	whole := span{0, call.Problem.KeyLen}
+	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole)} // has K and V if all queries share them
+	defer func() { err = errors.Join(err, keys.abandon()) }()
+	var on *keysOnDevice
+	for _, queries := range w.queries {
+		j := &job{plan: p, variant: p.backend.variant(call.Problem), problem: part(call.Problem, w.region, queries, whole)}
+		q := packQueries(call, w.region, queries, host)
+		var back *readback
+		for n, k := range w.keys {
+			in := packKeys(call, w.region, queries, k, on == nil, host)
+			err := p.backend.thread.do(ctx, func() (err error) {
+				if n == 0 {
+					err = j.begin(q)
+				}
+				if err == nil && on == nil {
+					owner := j
+					if len(w.keys) == 1 {
+						owner = keys
+					}
+					on, err = owner.load(in, k)
+				}
+				if err == nil {
+					err = j.attend(ctx, in, on, k)
+				}
+				if err == nil && n == len(w.keys)-1 {
+					if back, err = j.end(ctx); err == nil {
+						j.release()
+					}
+				}
+				return err
+			})
+			if err != nil {
+				return errors.Join(err, j.abandon())
+			}
+			if len(w.keys) > 1 {
+				on = nil // the next ones take their place
+			}
 		}
+		if err := p.store(ctx, call, w.region, queries, back, host); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store waits for the results of a job and writes them to the outputs.
+func (p *plan) store(ctx context.Context, call *attention.Call, r region, queries span, back *readback, host *scratch) (err error) {
+	b := p.backend
+	var outputs, stats []byte
+	defer func() {
+		if back.held() {
+			err = errors.Join(err, b.thread.do(context.WithoutCancel(ctx), func() error {
+				b.putBack(back)
+				return nil
+			}))
+		}
+	}()
+	for done := false; !done; {
+		err := b.thread.do(ctx, func() (err error) {
+			if done, err = b.ready(back); err == nil && done {
+				outputs, stats, err = b.collect(back, host)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	rows := r.queryHeads(call.Problem.Group())
+	unpackRows(call.Out.O.Slice(attention.AxisSequence, queries.low, queries.high), rows, outputs)
+	if call.Out.LSE.Present() {
+		unpackLSE(call.Out.LSE.Slice(attention.AxisSequence, queries.low, queries.high), rows, stats, b.variant(call.Problem).natural())
 	}
 	return nil
 }

@@ -105,21 +105,8 @@ func (p *programs) close() {
 	clear(p.made)
 }
 
-// waitSlice is how long one wait for the device lasts, so that a lost device is
-// noticed between them.
-const waitSlice = 20 * time.Millisecond
-
-// maxWait is when a device that signals nothing counts as lost. A dispatch is
-// bounded to a small fraction of it.
-const maxWait = 2 * time.Minute
-
-// finish waits until the device has done everything submitted.
-func finish(c *gl.Context) error {
-	fence, err := c.Fence()
-	if err != nil {
-		return translate(err)
-	}
-	defer c.DeleteSync(fence)
+// wait waits until the device has passed the fence.
+func wait(c *gl.Context, fence gl.Sync) error {
 	for start := time.Now(); time.Since(start) < maxWait; {
 		done, err := c.WaitSync(fence, waitSlice)
 		if err != nil {
@@ -130,4 +117,14 @@ func finish(c *gl.Context) error {
 		}
 	}
 	return fmt.Errorf("gpu: %w: no answer in %v", gl.ErrDeviceLost, maxWait)
+}
+
+// finish waits until the device has done everything submitted.
+func (b *Backend) finish() error {
+	fence, err := b.c.Fence()
+	if err != nil {
+		return translate(err)
+	}
+	defer b.c.DeleteSync(fence)
+	return wait(b.c, fence)
 }

@@ -2,6 +2,13 @@ package gpu
 
 import "github.com/glattn/attention"
 
+// With more than longKeys keys a work group of the tiled kernel would run for long, and K
+// and V may not fit a storage block: they are computed longSplit keys at a time.
+const (
+	longKeys  = 16384
+	longSplit = 4096
+)
+
 // chosen returns the variant of kernel k that p is dispatched to. A tile function
 // that is not nil replaces the shipped tiles.
 func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
@@ -16,6 +23,9 @@ func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
 		v.Tile = rowsTile(rows)
 	case k == KernelDecode:
 		v.Tile = decodeTile(rows, v.Value4)
+	}
+	if k == KernelTiled && p.KeyLen > longKeys && v.Tile.Split == 0 {
+		v.Tile.Split = longSplit
 	}
 	v.Partial = v.Tile.Split > 0
 	return v
