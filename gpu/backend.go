@@ -141,7 +141,8 @@ func (b *Backend) Software() bool { return b.info.Software }
 // supported lists the features of the kernels.
 const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.FeatureCausal | attention.FeatureWindow |
 	attention.FeatureOffsets | attention.FeatureMask | attention.FeatureBias | attention.FeatureLengths |
-	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16
+	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16 |
+	attention.FeatureResident
 
 // Supports reports whether the device computes p: its features, D and Dv up to
 // MaxDim, and one batch entry and KV head within the device's buffer limit.
@@ -149,25 +150,29 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	v := b.variant(p)
 	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p).cuts() == nil {
-		least := p
-		least.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
-		if v.Tile.Split > 0 {
-			least.KeyLen = min(p.KeyLen, v.Tile.Split)
-		}
-		size := jobBytes(least, 1, 1).withPartials(v.splits(p.KeyLen)).largest()
-		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes for %d queries and %d keys", size, least.QueryLen, least.KeyLen),
-			Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
-		}
+		return b.tooLarge(p)
 	}
-	if splits := v.splits(p.KeyLen); splits > maxGroups {
+	if splits := b.variant(p).splits(p.KeyLen); splits > maxGroups {
 		return &attention.UnsupportedError{
 			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
 		}
 	}
 	return nil
+}
+
+// tooLarge refuses a problem of which not even a step of queries and of keys fits.
+func (b *Backend) tooLarge(p attention.Problem) error {
+	v := b.variant(p)
+	splits := v.splits(p.KeyLen)
+	p.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
+	if v.Tile.Split > 0 {
+		p.KeyLen = min(p.KeyLen, v.Tile.Split)
+	}
+	return &attention.UnsupportedError{
+		Backend: b.Name(), Feature: fmt.Sprintf("tensors of %d bytes for %d queries and %d keys", jobBytes(p, 1, 1).withPartials(splits).largest(), p.QueryLen, p.KeyLen),
+		Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
+	}
 }
 
 func (b *Backend) sizer(p attention.Problem) sizer {

@@ -20,20 +20,30 @@ type work struct {
 const jobBudget = 1 << 30
 
 // sizer finds how much of a problem fits the device's storage blocks, of limit bytes
-// each, and the budget together. K and V that lie on the device already take no room.
+// each, and the budget together. What lies on the device already takes no room, but has to
+// be bound too.
 type sizer struct {
-	problem  attention.Problem
-	variant  Variant
-	resident bool
-	limit    int64
+	problem attention.Problem
+	variant Variant
+	on      residents
+	limit   int64
 }
 
 func (s sizer) fits(batch, heads, queries, keys int) bool {
 	p := s.problem
 	p.QueryLen, p.KeyLen = queries, keys
 	n := jobBytes(p, batch, heads).withPartials(s.variant.splits(s.problem.KeyLen))
-	if s.resident {
-		n.k, n.v = 0, 0
+	for _, o := range []struct {
+		place *located
+		bytes *int64
+	}{{s.on.k, &n.k}, {s.on.v, &n.v}} {
+		if o.place == nil {
+			continue
+		}
+		if o.place.bytes(batch, heads, keys) > s.limit {
+			return false
+		}
+		*o.bytes = 0
 	}
 	return n.largest() <= s.limit && n.total() <= jobBudget
 }

@@ -150,9 +150,6 @@ func (p params) scores(name string, s scores) {
 // placement is where K and V lie in their buffers, in vec4s.
 type placement struct{ k, v slab }
 
-// slab says where the rows of each head begin: base + batch·entry + head·pitch.
-type slab struct{ base, entry, pitch int }
-
 // dense is the placement of keys that were packed for the job.
 func dense(p attention.Problem, keys int) placement {
 	slabOf := func(width int) slab {

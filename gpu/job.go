@@ -75,14 +75,16 @@ func packQueries(call *attention.Call, r region, queries span, s *scratch) []byt
 	return packRows(q, r.queryHeads(call.Problem.Group()), true, &s.q)
 }
 
-// packKeys returns keys and values of a region in device layout, if the data is wanted,
-// and all that depends on which keys they are. Positions count from the first of them.
-func packKeys(call *attention.Call, r region, queries, keys span, data bool, s *scratch) packed {
+// packKeys returns keys and values of a region in device layout, those that are wanted, and
+// all that depends on which keys they are. Positions count from the first of them.
+func packKeys(call *attention.Call, r region, queries, keys span, k, v bool, s *scratch) packed {
 	p := call.Problem
 	rows := r.queryHeads(p.Group())
 	var in packed
-	if data {
+	if k {
 		in.k = packRows(call.In.K.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.k)
+	}
+	if v {
 		in.v = packRows(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.v)
 		in.finite = allFinite(in.v, p.V)
 	}

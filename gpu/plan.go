@@ -46,8 +46,18 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 		host = new(scratch)
 	}
 	defer p.scratch.Put(host)
-	for _, w := range p.backend.sizer(problem).cuts() {
-		if err := p.compute(ctx, call, w, host); err != nil {
+	on, err := p.backend.locate(call)
+	if err != nil {
+		return err
+	}
+	cutting := p.backend.sizer(problem)
+	cutting.on = on
+	parts := cutting.cuts()
+	if parts == nil {
+		return p.backend.tooLarge(problem)
+	}
+	for _, w := range parts {
+		if err := p.compute(ctx, call, w, on, host); err != nil {
 			return err
 		}
 	}
@@ -56,17 +66,21 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 
 // compute computes a part of a call. It goes to the GL thread for each range of keys, so
 // that calls of other goroutines can bring their work in between, while the device computes.
-func (p *plan) compute(ctx context.Context, call *attention.Call, w work, host *scratch) (err error) {
+func (p *plan) compute(ctx context.Context, call *attention.Call, w work, here residents, host *scratch) (err error) {
 	whole := span{0, call.Problem.KeyLen}
-	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole)} // has K and V if all queries share them
+	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole), here: here, heads: w.region} // has K and V if all queries share them
 	defer func() { err = errors.Join(err, keys.abandon()) }()
 	var on *keysOnDevice
 	for _, queries := range w.queries {
 		j := &job{plan: p, variant: p.backend.variant(call.Problem), problem: part(call.Problem, w.region, queries, whole)}
-		q := packQueries(call, w.region, queries, host)
+		j.here, j.heads, j.rows = here, w.region, queries
+		var q []byte
+		if here.q == nil {
+			q = packQueries(call, w.region, queries, host)
+		}
 		var back *readback
 		for n, k := range w.keys {
-			in := packKeys(call, w.region, queries, k, on == nil, host)
+			in := packKeys(call, w.region, queries, k, on == nil && here.k == nil, on == nil && here.v == nil, host)
 			err := p.backend.thread.do(ctx, func() (err error) {
 				if n == 0 {
 					err = j.begin(q)
@@ -126,7 +140,9 @@ func (p *plan) store(ctx context.Context, call *attention.Call, r region, querie
 		}
 	}
 	rows := r.queryHeads(call.Problem.Group())
-	unpackRows(call.Out.O.Slice(attention.AxisSequence, queries.low, queries.high), rows, outputs)
+	if call.Out.O.Memory() == nil {
+		unpackRows(call.Out.O.Slice(attention.AxisSequence, queries.low, queries.high), rows, outputs)
+	}
 	if call.Out.LSE.Present() {
 		unpackLSE(call.Out.LSE.Slice(attention.AxisSequence, queries.low, queries.high), rows, stats, b.variant(call.Problem).natural())
 	}

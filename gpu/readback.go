@@ -26,19 +26,18 @@ type landing struct {
 // pollSlice is how long the GL thread waits for one call before it looks after others.
 const pollSlice = 200 * time.Microsecond
 
-// readBack queues the way of outputs, and of statistics if they are wanted.
-func (b *Backend) readBack(from []bound, size sizes, stats bool) (*readback, error) {
+// readBack queues the way of outputs and of statistics, as far as they have a size.
+func (b *Backend) readBack(from []bound, size sizes) (*readback, error) {
 	back := &readback{flight: b.flights.now.fence}
-	want := []struct {
+	var err error
+	for _, w := range []struct {
 		to   *landing
 		from bound
 		size int64
-	}{{&back.outputs, from[0], size.o}, {&back.stats, from[1], size.stats}}
-	if !stats {
-		want = want[:1]
-	}
-	var err error
-	for _, w := range want {
+	}{{&back.outputs, from[0], size.o}, {&back.stats, from[1], size.stats}} {
+		if w.size == 0 {
+			continue
+		}
 		if *w.to, err = b.landing(w.from.buffer, w.size); err != nil {
 			b.putBack(back)
 			return nil, err

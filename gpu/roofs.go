@@ -136,7 +136,7 @@ func (b *Backend) probe(name string, size int64, measure func(run func(groups, l
 	}
 	source := bound{binding: 0, buffer: buffer, size: size}
 	if strings.HasSuffix(name, "texels") {
-		if source.texels, err = b.c.CreateTexels(buffer, size, gl.TexelsFloat4); err != nil {
+		if source.texels, err = b.c.CreateTexels(buffer, 0, size, gl.TexelsFloat4); err != nil {
 			return translate(err)
 		}
 		defer b.c.DeleteTexels(source.texels)

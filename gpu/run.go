@@ -16,6 +16,9 @@ type job struct {
 	variant Variant
 	problem attention.Problem // of the job; its keys are all there are
 	splits  int               // partial results of a row
+	here    residents         // operands of the whole call that lie on the device
+	heads   region            // which the job's are
+	rows    span              // of the queries
 	queries bound
 	results []bound // what the kernel writes: partial results, or the outputs
 	outputs []bound
@@ -35,7 +38,12 @@ func (j *job) begin(q []byte) (err error) {
 	defer j.clean("begin", &err)
 	j.splits = j.variant.splits(j.problem.KeyLen)
 	size := jobBytes(j.problem, j.problem.Batch, j.problem.KVHeads).withPartials(j.splits)
-	if j.queries, err = j.upload(bindQueries, q, "queries"); err != nil {
+	if j.here.q == nil {
+		j.queries, err = j.upload(bindQueries, q, "queries")
+	} else if j.queries, err = j.buffer(bindQueries, size.q, "queries"); err == nil {
+		err = j.here.q.transfer(j.plan.backend, j.queries, j.heads.queryHeads(j.problem.Group()), j.rows, true)
+	}
+	if err != nil {
 		return err
 	}
 	if j.outputs, err = j.reserve(size.o, size.stats, "outputs"); err != nil {
@@ -56,12 +64,19 @@ func (j *job) load(in packed, keys span) (on *keysOnDevice, err error) {
 		binding uint32
 		data    []byte
 		label   string
-	}{{bindKeys, in.k, "keys"}, {bindValues, in.v, "values"}} {
-		b, err := j.upload(u.binding, u.data, u.label)
-		if err != nil {
+		here    *located
+		place   *slab
+	}{{bindKeys, in.k, "keys", j.here.k, &on.place.k}, {bindValues, in.v, "values", j.here.v, &on.place.v}} {
+		var b bound
+		if u.here != nil {
+			b, *u.place = u.here.bind(u.binding, j.heads, keys)
+		} else if b, err = j.upload(u.binding, u.data, u.label); err != nil {
 			return nil, err
 		}
 		on.buffers = append(on.buffers, b)
+	}
+	if j.here.v != nil {
+		on.finite = !j.here.v.mixed.Load()
 	}
 	return on, nil
 }
@@ -101,7 +116,16 @@ func (j *job) end(ctx context.Context) (back *readback, err error) {
 		}
 	}
 	size := jobBytes(j.problem, j.problem.Batch, j.problem.KVHeads)
-	return j.plan.backend.readBack(j.outputs, size, j.problem.LSE)
+	if j.here.o != nil {
+		if err := j.here.o.transfer(j.plan.backend, j.outputs[0], j.heads.queryHeads(j.problem.Group()), j.rows, false); err != nil {
+			return nil, err
+		}
+		size.o = 0
+	}
+	if !j.problem.LSE {
+		size.stats = 0
+	}
+	return j.plan.backend.readBack(j.outputs, size)
 }
 
 // release gives the job's buffers back. The device runs everything in order, so that
@@ -177,7 +201,7 @@ func (j *job) sample(b *bound) (err error) {
 	if b.binding == bindKeys && j.variant.K != attention.Float32 || b.binding == bindValues && j.variant.V != attention.Float32 {
 		format = gl.TexelsUint2
 	}
-	b.texels, err = j.plan.backend.c.CreateTexels(b.buffer, b.size, format)
+	b.texels, err = j.plan.backend.c.CreateTexels(b.buffer, b.offset, b.size, format)
 	if err != nil {
 		return fmt.Errorf("gpu: view of storage %d: %w", b.binding, translate(err))
 	}
