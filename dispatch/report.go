@@ -73,6 +73,9 @@ type Report struct {
 	// chosen, refused or failed, so that another one ran the call. A backend that
 	// could not be opened is in Refusals of every call but is no fall-back of it.
 	FellBack bool `json:"fell_back"`
+	// Copied is true when tensors in the memory of a device were copied to the host for
+	// the backend that ran the call.
+	Copied bool `json:"copied,omitempty"`
 	// Refusals lists the backends that could not be opened and those that
 	// refused or failed before the call was run, in order.
 	Refusals []Refusal     `json:"refusals,omitempty"`
