@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/glattn/attention"
@@ -42,6 +41,7 @@ type Backend struct {
 	opt      Options
 	info     Info
 	limits   gl.Limits
+	tuned    *tuned
 	thread   *thread
 	provider ContextProvider
 	count    counters
@@ -98,6 +98,7 @@ func (b *Backend) setUp() error {
 			return errors.Join(translate(err), b.tearDown())
 		}
 	}
+	b.tuned = openTuned(cacheDir(b.opt.CacheDir), b.info)
 	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir), b.opt.Sources)
 	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)
 	b.returns = newBuffers(b.c, gl.UsagePersistentReadback, 128<<20)
@@ -150,10 +151,11 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p).cuts() == nil {
-		return b.tooLarge(p)
+	v := b.variant(p)
+	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
+		return b.tooLarge(p, v)
 	}
-	if splits := b.variant(p).splits(p.KeyLen); splits > maxGroups {
+	if splits := v.splits(p.KeyLen); splits > maxGroups {
 		return &attention.UnsupportedError{
 			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
 		}
@@ -162,8 +164,7 @@ func (b *Backend) Supports(p attention.Problem) error {
 }
 
 // tooLarge refuses a problem of which not even a step of queries and of keys fits.
-func (b *Backend) tooLarge(p attention.Problem) error {
-	v := b.variant(p)
+func (b *Backend) tooLarge(p attention.Problem, v Variant) error {
 	splits := v.splits(p.KeyLen)
 	p.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
 	if v.Tile.Split > 0 {
@@ -175,8 +176,8 @@ func (b *Backend) tooLarge(p attention.Problem) error {
 	}
 }
 
-func (b *Backend) sizer(p attention.Problem) sizer {
-	return sizer{problem: p, variant: b.variant(p), limit: b.limits.MaxSSBOBytes}
+func (b *Backend) sizer(p attention.Problem, v Variant) sizer {
+	return sizer{problem: p, variant: v, limit: b.limits.MaxSSBOBytes}
 }
 
 // computes reports whether there are kernels for p, whatever its lengths.
@@ -199,12 +200,17 @@ func (b *Backend) computes(p attention.Problem) error {
 // a CompileError, which is an attention.ErrUnsupported. The lengths of p may be a
 // capacity beyond the device's buffers: what a call needs is checked when it runs.
 func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan, error) {
+	return b.plan(ctx, p, nil)
+}
+
+func (b *Backend) plan(ctx context.Context, p attention.Problem, tile *Tile) (attention.Plan, error) {
 	if err := b.computes(p); err != nil {
 		return nil, err
 	}
-	plan := &plan{backend: b, variant: b.variant(p)}
+	made := &plan{backend: b, tile: tile}
+	made.variant = made.variantOf(p)
 	err := b.thread.do(ctx, func() error {
-		for _, v := range b.variants(p) {
+		for _, v := range made.variants(p) {
 			if _, err := b.programs.get(v); err != nil {
 				return err
 			}
@@ -214,46 +220,45 @@ func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan
 	if err != nil {
 		return nil, err
 	}
-	return plan, nil
-}
-
-// variants returns all that calls of a plan for p can need: those with fewer keys too.
-func (b *Backend) variants(p attention.Problem) []Variant {
-	short := p
-	short.KeyLen = min(short.KeyLen, 1)
-	var list []Variant
-	for _, v := range []Variant{b.variant(p), b.variant(short)} {
-		if slices.Contains(list, v) {
-			continue
-		}
-		list = append(list, v)
-		if v.Partial {
-			list = append(list, mergeOf(v))
-		}
-	}
-	return list
+	return made, nil
 }
 
 // variant chooses kernel and tile by the problem's rows per KV head, its keys and the
 // device, never by batch or head count: the bits of a row must not depend on what
 // is computed beside it.
 func (b *Backend) variant(p attention.Problem) Variant {
-	rows := p.QueryLen * p.Group()
-	kernel := b.opt.Kernel
-	switch {
-	case kernel != KernelAuto:
-	case b.info.Software:
-		kernel = KernelRows
-	case rows <= decodeRows:
-		kernel = KernelDecode
-	default:
-		kernel = KernelTiled
+	kernel := b.kernel(p)
+	if b.opt.Tile == nil {
+		if tile, ok := b.tuned.tile(tuneClass(variantOf(kernel, p, Tile{}, false), p)); ok {
+			return b.tiled(p, tile)
+		}
 	}
-	v := chosen(kernel, p, b.opt.Tile)
-	if size := jobBytes(p, 1, 1); kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
+	return b.fitted(p, chosen(kernel, p, b.opt.Tile))
+}
+
+// tiled is the variant of p with a given tile.
+func (b *Backend) tiled(p attention.Problem, tile Tile) Variant {
+	return b.fitted(p, chosen(b.kernel(p), p, func(Variant) Tile { return tile }))
+}
+
+// fitted splits the keys of a variant where they would not fit a storage block.
+func (b *Backend) fitted(p attention.Problem, v Variant) Variant {
+	if size := jobBytes(p, 1, 1); v.Kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
 		v.Tile.Split, v.Partial = longSplit, true
 	}
 	return v
+}
+
+func (b *Backend) kernel(p attention.Problem) Kernel {
+	switch {
+	case b.opt.Kernel != KernelAuto:
+		return b.opt.Kernel
+	case b.info.Software:
+		return KernelRows
+	case p.QueryLen*p.Group() <= decodeRows:
+		return KernelDecode
+	}
+	return KernelTiled
 }
 
 // Close releases the device, after the work in progress. Plans made by it return

@@ -42,7 +42,7 @@ func TestSmallBuffersChangeNoBits(t *testing.T) {
 			one := jobBytes(c.Problem, 1, 1).withPartials(splits).largest()
 			for _, limit := range []int64{one, 2 * one, 4 * one} {
 				b.limits.MaxSSBOBytes = limit
-				parts := b.sizer(c.Problem).cuts()
+				parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
 				b.limits.MaxSSBOBytes = large
 				require.Greater(t, len(parts), 1)
 				got := bitsWith(t, b, c, func() { b.limits.MaxSSBOBytes = limit }, func() { b.limits.MaxSSBOBytes = large })
@@ -81,7 +81,7 @@ func TestRangesOfQueriesAndKeysChangeNoBits(t *testing.T) {
 				large := b.limits.MaxSSBOBytes
 				for limit := int64(1 << 12); limit < 1<<17; limit *= 2 {
 					b.limits.MaxSSBOBytes = limit
-					parts := b.sizer(c.Problem).cuts()
+					parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
 					b.limits.MaxSSBOBytes = large
 					if parts == nil {
 						continue
@@ -151,7 +151,7 @@ func TestStorageBlocksOf16MiB(t *testing.T) {
 			large := b.limits.MaxSSBOBytes
 			b.limits.MaxSSBOBytes = 16 << 20
 			defer func() { b.limits.MaxSSBOBytes = large }()
-			parts := b.sizer(c.Problem).cuts()
+			parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
 			require.Greater(t, len(parts[0].keys), 1)
 			require.NoError(t, b.Supports(c.Problem))
 			require.NoError(t, runOn(context.Background(), b, c))

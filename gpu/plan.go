@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/glattn/attention"
@@ -12,8 +13,34 @@ import (
 // plan is a chosen variant, compiled. It knows no lengths.
 type plan struct {
 	backend *Backend
-	variant Variant
+	tile    *Tile     // nil for the backend's choice
+	variant Variant   // of the problem that the plan was made for
 	scratch sync.Pool // of *scratch
+}
+
+// variantOf returns the variant for a problem of the plan.
+func (p *plan) variantOf(problem attention.Problem) Variant {
+	if p.tile != nil {
+		return p.backend.tiled(problem, *p.tile)
+	}
+	return p.backend.variant(problem)
+}
+
+// variants returns all that calls of a plan for problem can need: those with fewer keys too.
+func (p *plan) variants(problem attention.Problem) []Variant {
+	short := problem
+	short.KeyLen = min(short.KeyLen, 1)
+	var list []Variant
+	for _, v := range []Variant{p.variantOf(problem), p.variantOf(short)} {
+		if slices.Contains(list, v) {
+			continue
+		}
+		list = append(list, v)
+		if v.Partial {
+			list = append(list, mergeOf(v))
+		}
+	}
+	return list
 }
 
 // String names the variant.
@@ -41,6 +68,7 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if err := p.backend.Supports(problem); err != nil {
 		return err
 	}
+	v := p.variantOf(problem)
 	host, _ := p.scratch.Get().(*scratch)
 	if host == nil {
 		host = new(scratch)
@@ -50,14 +78,14 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if err != nil {
 		return err
 	}
-	cutting := p.backend.sizer(problem)
+	cutting := p.backend.sizer(problem, v)
 	cutting.on = on
 	parts := cutting.cuts()
 	if parts == nil {
-		return p.backend.tooLarge(problem)
+		return p.backend.tooLarge(problem, v)
 	}
 	for _, w := range parts {
-		if err := p.compute(ctx, call, w, on, host); err != nil {
+		if err := p.compute(ctx, call, v, w, on, host); err != nil {
 			return err
 		}
 	}
@@ -66,13 +94,13 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 
 // compute computes a part of a call. It goes to the GL thread for each range of keys, so
 // that calls of other goroutines can bring their work in between, while the device computes.
-func (p *plan) compute(ctx context.Context, call *attention.Call, w work, here residents, host *scratch) (err error) {
+func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w work, here residents, host *scratch) (err error) {
 	whole := span{0, call.Problem.KeyLen}
 	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole), here: here, heads: w.region} // has K and V if all queries share them
 	defer func() { err = errors.Join(err, keys.abandon()) }()
 	var on *keysOnDevice
 	for _, queries := range w.queries {
-		j := &job{plan: p, variant: p.backend.variant(call.Problem), problem: part(call.Problem, w.region, queries, whole)}
+		j := &job{plan: p, variant: v, problem: part(call.Problem, w.region, queries, whole)}
 		j.here, j.heads, j.rows = here, w.region, queries
 		var q []byte
 		if here.q == nil {
@@ -109,7 +137,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, w work, here r
 				on = nil // the next ones take their place
 			}
 		}
-		if err := p.store(ctx, call, w.region, queries, back, host); err != nil {
+		if err := p.store(ctx, call, v, w.region, queries, back, host); err != nil {
 			return err
 		}
 	}
@@ -117,7 +145,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, w work, here r
 }
 
 // store waits for the results of a job and writes them to the outputs.
-func (p *plan) store(ctx context.Context, call *attention.Call, r region, queries span, back *readback, host *scratch) (err error) {
+func (p *plan) store(ctx context.Context, call *attention.Call, v Variant, r region, queries span, back *readback, host *scratch) (err error) {
 	b := p.backend
 	var outputs, stats []byte
 	defer func() {
@@ -144,7 +172,7 @@ func (p *plan) store(ctx context.Context, call *attention.Call, r region, querie
 		unpackRows(call.Out.O.Slice(attention.AxisSequence, queries.low, queries.high), rows, outputs)
 	}
 	if call.Out.LSE.Present() {
-		unpackLSE(call.Out.LSE.Slice(attention.AxisSequence, queries.low, queries.high), rows, stats, b.variant(call.Problem).natural())
+		unpackLSE(call.Out.LSE.Slice(attention.AxisSequence, queries.low, queries.high), rows, stats, v.natural())
 	}
 	return nil
 }
