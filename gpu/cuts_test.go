@@ -72,7 +72,7 @@ func TestJobBytesAreWhatIsPacked(t *testing.T) {
 	for _, keys := range []span{{0, p.KeyLen}, {5, 19}} {
 		for _, queries := range []span{{0, p.QueryLen}, {2, 9}} {
 			r, host := region{0, p.Batch, 0, p.KVHeads}, new(scratch)
-			in := packKeys(call, r, queries, keys, true, true, host)
+			in := packKeys(call, r, queries, keys, true, true, true, host)
 			sub := part(p, r, queries, keys)
 			s := jobBytes(sub, p.Batch, p.KVHeads)
 			require.Len(t, packQueries(call, r, queries, host), int(s.q))

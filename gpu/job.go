@@ -63,7 +63,7 @@ func (s sizes) withPartials(splits int) sizes {
 type packed struct {
 	k, v, sequences []byte // k and v only where they have to be brought to the device
 	bias, mask      scores
-	finite          bool // V holds neither NaN nor Inf
+	finite          bool // V holds neither NaN nor Inf, or nobody wants to know
 }
 
 // scratch is the host memory of a call, kept for the next.
@@ -76,8 +76,8 @@ func packQueries(call *attention.Call, r region, queries span, s *scratch) []byt
 }
 
 // packKeys returns keys and values of a region in device layout, those that are wanted, and
-// all that depends on which keys they are. Positions count from the first of them.
-func packKeys(call *attention.Call, r region, queries, keys span, k, v bool, s *scratch) packed {
+// all that depends on which keys they are. With guard it looks for NaN and Inf. Positions count from the first of them.
+func packKeys(call *attention.Call, r region, queries, keys span, k, v, guard bool, s *scratch) packed {
 	p := call.Problem
 	rows := r.queryHeads(p.Group())
 	var in packed
@@ -86,7 +86,7 @@ func packKeys(call *attention.Call, r region, queries, keys span, k, v bool, s *
 	}
 	if v {
 		in.v = packRows(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.v)
-		in.finite = allFinite(in.v, p.V)
+		in.finite = !guard || allFinite(in.v, p.V)
 	}
 	for b := r.b0; b < r.b1; b++ {
 		m := call.Mask(b, 0) // lengths and offsets are the same for all heads

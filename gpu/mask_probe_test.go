@@ -139,7 +139,7 @@ func TestMaskProbe(t *testing.T) {
 func runMaskProbe(t testing.TB, b *Backend, prog *program, call *attention.Call, batch, head int) []uint32 {
 	t.Helper()
 	p := call.Problem
-	in := packKeys(call, region{0, p.Batch, 0, p.KVHeads}, span{0, p.QueryLen}, span{0, p.KeyLen}, false, false, new(scratch))
+	in := packKeys(call, region{0, p.Batch, 0, p.KVHeads}, span{0, p.QueryLen}, span{0, p.KeyLen}, false, false, false, new(scratch))
 	numbers := newParams(p, Variant{})
 	numbers.scores("mask", in.mask)
 	numbers.ints["batch_base"], numbers.ints["kv_base"], numbers.ints["split_len"] = batch, head, p.KeyLen

@@ -108,7 +108,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 		}
 		var back *readback
 		for n, k := range w.keys {
-			in := packKeys(call, w.region, queries, k, on == nil && here.k == nil, on == nil && here.v == nil, host)
+			in := packKeys(call, w.region, queries, k, on == nil && here.k == nil, on == nil && here.v == nil, v.Kernel == KernelRows, host)
 			err := p.backend.thread.do(ctx, func() (err error) {
 				if n == 0 {
 					err = j.begin(q)

@@ -35,6 +35,7 @@ type keysOnDevice struct {
 
 // begin brings the queries to the device and reserves room for results.
 func (j *job) begin(q []byte) (err error) {
+	j.plan.backend.messages = j.plan.backend.messages[:0] // of others
 	defer j.clean("begin", &err)
 	j.splits = j.variant.splits(j.problem.KeyLen)
 	size := jobBytes(j.problem, j.problem.Batch, j.problem.KVHeads).withPartials(j.splits)

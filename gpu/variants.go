@@ -78,7 +78,7 @@ func Variants() []Variant {
 }
 
 // variantProblems returns the problems of Variants. Lengths matter only where the
-// number of rows chooses a tile.
+// number of rows or of keys chooses a tile.
 func variantProblems() []attention.Problem {
 	var list []attention.Problem
 	for _, rows := range []int{1, 2, 4, 8, decodeRows, 1024} {
@@ -102,6 +102,11 @@ func variantProblems() []attention.Problem {
 		}
 		for _, width := range variantWidths {
 			list = append(list, problem(width, variantTypes[0]))
+			if rows > decodeRows {
+				long := problem(width, variantTypes[0])
+				long.KeyLen = 2 * longKeys
+				list = append(list, long)
+			}
 		}
 	}
 	return list
