@@ -155,11 +155,6 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
 		return b.tooLarge(p, v)
 	}
-	if splits := v.splits(p.KeyLen); splits > maxGroups {
-		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
-		}
-	}
 	return nil
 }
 

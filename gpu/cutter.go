@@ -14,6 +14,7 @@ type cutter struct {
 	batches, heads, rows, step, splits int
 
 	groupsPerHead int     // work groups along y; heads and batches keep to maxGroups
+	mostSplits    int     // of a dispatch, to keep to maxGroups; 0 for all
 	costPerRow    float64 // floating-point operations, over all splits
 	at            cut
 	done          bool
@@ -37,9 +38,12 @@ func (w *cutter) next(allowed float64) (cut, bool) {
 	c := w.at
 	c.batches, c.heads, c.rows, c.splits = 1, 1, w.rows-c.row, w.splits-c.split
 	switch {
-	case c.split > 0 || rows < min(w.step, c.rows) && w.splits > 1:
+	case c.split > 0 || rows < min(w.step, c.rows) && w.splits > 1 || w.mostSplits > 0 && w.splits > w.mostSplits:
 		c.rows = min(c.rows, w.step)
-		c.splits = min(c.splits, max(1, int(allowed/w.costPerRow/float64(c.rows)*float64(w.splits))))
+		c.splits = min(c.splits, max(1, int(min(allowed/w.costPerRow/float64(c.rows)*float64(w.splits), 1e15))))
+		if w.mostSplits > 0 {
+			c.splits = min(c.splits, w.mostSplits)
+		}
 	case c.row > 0 || rows < w.rows:
 		c.rows = min(c.rows, max(rows/w.step, 1)*w.step)
 	case c.head > 0 || rows/w.rows < w.heads || mostHeads < w.heads:

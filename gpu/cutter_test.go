@@ -72,6 +72,7 @@ func TestCutterKeepsToGroupCounts(t *testing.T) {
 		{batches: 2, heads: 100_000, rows: 1, step: 8, splits: 1, groupsPerHead: 3, costPerRow: 1},
 		{batches: 2, heads: 1, rows: 200_001, step: 2, splits: 1, groupsPerHead: 1, costPerRow: 1},
 		{batches: 1, heads: 3, rows: 70_000, step: 1, splits: 1, groupsPerHead: 1, costPerRow: 1},
+		{batches: 2, heads: 3, rows: 5, step: 2, splits: 70_000, mostSplits: 20_000, groupsPerHead: 60_000, costPerRow: 1},
 	} {
 		total := 0
 		for {
@@ -82,8 +83,11 @@ func TestCutterKeepsToGroupCounts(t *testing.T) {
 			require.LessOrEqual(t, (c.rows+w.step-1)/w.step, maxGroups, "%+v", c)
 			require.LessOrEqual(t, c.heads*w.groupsPerHead, maxGroups, "%+v", c)
 			require.LessOrEqual(t, c.batches, maxGroups, "%+v", c)
-			total += c.rows * c.heads * c.batches
+			if w.mostSplits > 0 {
+				require.LessOrEqual(t, c.splits, w.mostSplits, "%+v", c)
+			}
+			total += c.rows * c.heads * c.batches * c.splits
 		}
-		require.Equal(t, w.batches*w.heads*w.rows, total)
+		require.Equal(t, w.batches*w.heads*w.rows*w.splits, total)
 	}
 }

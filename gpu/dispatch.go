@@ -54,7 +54,8 @@ func (j *job) dispatch(ctx context.Context, in packed, keys span, buffers []boun
 	if v.Kernel == KernelDecode {
 		walk.step = walk.rows // its work groups find their rows without a base
 	}
-	walk.groupsPerHead = j.groups(cut{heads: 1, rows: walk.step, splits: splits})[1]
+	walk.mostSplits = maxGroups / max(1, v.Tile.ColumnBlocks)
+	walk.groupsPerHead = j.groups(cut{heads: 1, rows: walk.step, splits: min(splits, walk.mostSplits)})[1]
 	walk.costPerRow = float64(p.FLOPs(int64(p.KeyLen)))
 	return j.walk(ctx, v, walk, numbers, buffers, j.groups)
 }
