@@ -96,10 +96,10 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 // that calls of other goroutines can bring their work in between, while the device computes.
 func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w work, here residents, host *scratch) (err error) {
 	whole := span{0, call.Problem.KeyLen}
-	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole), here: here, heads: w.region} // has K and V if all queries share them
+	keys := &job{plan: p, problem: part(call.Problem, w.region, span{}, whole), here: here, heads: w.region} // has K and V
 	defer func() { err = errors.Join(err, keys.abandon()) }()
 	var on *keysOnDevice
-	for _, queries := range w.queries {
+	for m, queries := range w.queries {
 		j := &job{plan: p, variant: v, problem: part(call.Problem, w.region, queries, whole)}
 		j.here, j.heads, j.rows = here, w.region, queries
 		var q []byte
@@ -114,14 +114,14 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 					err = j.begin(q)
 				}
 				if err == nil && on == nil {
-					owner := j
-					if len(w.keys) == 1 {
-						owner = keys
-					}
-					on, err = owner.load(in, k)
+					on, err = keys.load(in, k)
 				}
 				if err == nil {
 					err = j.attend(ctx, in, on, k)
+				}
+				if err == nil && (len(w.keys) > 1 || m == len(w.queries)-1) {
+					on = nil // others take their place
+					keys.release()
 				}
 				if err == nil && n == len(w.keys)-1 {
 					if back, err = j.end(ctx); err == nil {
@@ -132,9 +132,6 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 			})
 			if err != nil {
 				return errors.Join(err, j.abandon())
-			}
-			if len(w.keys) > 1 {
-				on = nil // the next ones take their place
 			}
 		}
 		if err := p.store(ctx, call, v, w.region, queries, back, host); err != nil {

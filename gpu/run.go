@@ -85,6 +85,11 @@ func (j *job) load(in packed, keys span) (on *keysOnDevice, err error) {
 // attend computes the job's queries over some keys.
 func (j *job) attend(ctx context.Context, in packed, on *keysOnDevice, keys span) (err error) {
 	defer j.clean("run", &err)
+	before := len(j.lent)
+	defer func() { // what only these keys need
+		j.give(j.lent[before:])
+		j.lent = j.lent[:before]
+	}()
 	buffers := append([]bound{j.queries}, on.buffers...)
 	for n := range buffers {
 		if err := j.sample(&buffers[n]); err != nil {
@@ -132,14 +137,20 @@ func (j *job) end(ctx context.Context) (back *readback, err error) {
 // release gives the job's buffers back. The device runs everything in order, so that
 // whoever gets them next does not meet this job's work.
 func (j *job) release() {
+	j.give(j.lent)
+	j.lent = nil
+}
+
+// give gives buffers back, and all views.
+func (j *job) give(list []gl.Buffer) {
 	b := j.plan.backend
 	for _, view := range j.texels {
 		b.c.DeleteTexels(view)
 	}
-	for _, buffer := range j.lent {
+	for _, buffer := range list {
 		b.buffers.put(buffer)
 	}
-	j.texels, j.lent = nil, nil
+	j.texels = nil
 }
 
 // abandon releases what a job that came to no end still holds.
