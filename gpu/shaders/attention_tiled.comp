@@ -167,12 +167,14 @@ void load_values(Block block, int key) {
 void multiply_dims(int queries, int keys) {
 	vec4 key[KEYS];
 	UNROLL for (int k = 0; k < KEYS; k++) key[k] = sh_tile[keys + THREADS_X * CHUNK_PITCH * k];
+	vec4 query[2]; // the next is read while this one is used
+	query[0] = sh_tile[queries];
 	UNROLL for (int r = 0; r < ROWS; r++) {
-		vec4 query = sh_tile[queries + THREADS_Y * CHUNK_PITCH * r];
-		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query.x * key[k].x;
-		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query.y * key[k].y;
-		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query.z * key[k].z;
-		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query.w * key[k].w;
+		if (r + 1 < ROWS) query[(r + 1) % 2] = sh_tile[queries + THREADS_Y * CHUNK_PITCH * (r + 1)];
+		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query[r % 2].x * key[k].x;
+		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query[r % 2].y * key[k].y;
+		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query[r % 2].z * key[k].z;
+		UNROLL for (int k = 0; k < KEYS; k++) score[r][k] += query[r % 2].w * key[k].w;
 	}
 }
 
@@ -200,7 +202,7 @@ void multiply_keys(Block block, int key) {
 void read_mask(Block block, int key, int end_key) {
 	bool any = false;
 	bool all = true;
-	int first = key + 4 * thread_x();
+	int first = 4 * (key / 4 + thread_x());
 	UNROLL for (int r = 0; r < ROWS; r++) {
 		int i = sh_query[thread_y() + THREADS_Y * r];
 		int head = sh_head[thread_y() + THREADS_Y * r];
@@ -225,7 +227,7 @@ void finish_scores(Block block, int r, int key, int end_key, bool full) {
 	int i = sh_query[thread_y() + THREADS_Y * r];
 	int head = sh_head[thread_y() + THREADS_Y * r];
 	ivec2 keys = mask_range(block.sequence, i, i + 1);
-	int first = key + 4 * thread_x();
+	int first = 4 * (key / 4 + thread_x());
 	UNROLL for (int k = 0; k < KEYS; k++) {
 		int j = first + KEY_STEP(k);
 		bool allowed = full || (j < end_key && mask_keep(keys, block.batch, head, i, j));
@@ -308,10 +310,13 @@ void sum_weights() {
 void add_values(int weights, int values) {
 	vec4 weight[ROWS];
 	UNROLL for (int r = 0; r < ROWS; r++) weight[r] = sh_tile[weights + THREADS_Y * WEIGHT_PITCH * r];
+	vec4 value[2];
+	value[0] = sh_tile[values];
 	UNROLL for (int c = 0; c < COLUMNS; c++) {
 		UNROLL for (int n = 0; n < 4; n++) {
-			vec4 value = sh_tile[values + VALUE_PITCH * n + THREADS_X * c];
-			UNROLL for (int r = 0; r < ROWS; r++) acc[r][c] += weight[r][n] * value;
+			const int next = 4 * c + n + 1;
+			if (next < 4 * COLUMNS) value[next % 2] = sh_tile[values + VALUE_PITCH * (next % 4) + THREADS_X * (next / 4)];
+			UNROLL for (int r = 0; r < ROWS; r++) acc[r][c] += weight[r][n] * value[n % 2];
 		}
 	}
 }
