@@ -239,7 +239,7 @@ func (b *Backend) tiled(p attention.Problem, tile Tile) Variant {
 // fitted splits the keys of a variant where they would not fit a storage block.
 func (b *Backend) fitted(p attention.Problem, v Variant) Variant {
 	if size := jobBytes(p, 1, 1); v.Kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
-		v.Tile.Split, v.Partial = longSplit, true
+		v.Tile.Split, v.Partial = v.Tile.longSplit(), true
 	}
 	return v
 }

@@ -45,14 +45,16 @@ func tiledTilings(v Variant) []Tile {
 	var list []Tile
 	base := tiledTile(v.Dim4, v.Value4)
 	for _, grid := range [][2]int{{8, 8}, {16, 8}, {16, 16}, {32, 4}, {32, 8}} {
-		for _, scores := range [][2]int{{2, 4}, {4, 2}, {4, 4}, {8, 2}, {8, 4}, {8, 8}} {
-			for _, chunk := range []int{4, 8, 16} {
+		for _, scores := range [][2]int{{2, 4}, {4, 4}, {4, 8}, {8, 4}, {8, 8}} {
+			for _, chunk := range []int{4, 8, 10, 16} {
 				for _, values := range []int{8, 16, 32} {
 					t := base
 					t.ThreadsX, t.ThreadsY, t.Rows, t.Keys = grid[0], grid[1], scores[0], scores[1]
 					t.Chunk, t.ValueChunk = min(chunk, v.Dim4), values
 					t.Columns = ceilDiv(ceilDiv(v.Value4, t.ColumnBlocks), t.ThreadsX)
-					t.Split = v.Tile.Split
+					if v.Tile.Split > 0 {
+						t.Split = t.longSplit()
+					}
 					list = append(list, t)
 				}
 			}
@@ -109,8 +111,8 @@ func (v Variant) runs(shared, invocations int) bool {
 	}
 	switch v.Kernel {
 	case KernelTiled:
-		keys := t.ThreadsX * t.Keys
-		whole := keys%4 == 0 && keys%t.ValueChunk == 0 && t.ValueChunk%4 == 0 && (t.Split == 0 || t.Split%keys == 0)
+		keys, rows := t.ThreadsX*t.Keys, t.ThreadsY*t.Rows
+		whole := t.Keys%4 == 0 && keys%t.ValueChunk == 0 && t.ValueChunk%4 == 0 && rows%4 == 0 && t.threads()%rows == 0 && (t.Split == 0 || t.Split%keys == 0)
 		return whole && t.Columns > 0 && t.Rows*(t.Keys+4*t.Columns) <= mostRegisters && t.ThreadsX*t.Columns <= 2*max(v.Value4, t.ThreadsX)
 	case KernelDecode:
 		pass := t.ThreadsX / t.Lanes // keys

@@ -52,10 +52,7 @@ func (t Tile) defines(v Variant) map[string]string {
 	n := map[string]int{}
 	switch v.Kernel {
 	case KernelTiled:
-		n = map[string]int{
-			"THREADS_X": t.ThreadsX, "THREADS_Y": t.ThreadsY, "ROWS": t.Rows, "KEYS": t.Keys, "COLUMNS": t.Columns,
-			"COLUMN_BLOCKS": t.ColumnBlocks, "CHUNK": t.Chunk, "VALUE_CHUNK": t.ValueChunk, "SHARED_VEC4S": t.sharedVec4s(),
-		}
+		n = t.tiledDefines()
 	case KernelRows:
 		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys, "QUERY_VEC4S": v.Dim4, "VALUE_VEC4S": v.Value4}
 	case KernelDecode:
@@ -74,33 +71,6 @@ func (t Tile) defines(v Variant) map[string]string {
 		d["TEXELS"] = ""
 	}
 	return d
-}
-
-// sharedVec4s sizes the shared tile of the tiled kernel: the chunks of Q and K
-// share their place with the weights and the chunk of V.
-func (t Tile) sharedVec4s() int {
-	rows, keys := t.ThreadsY*t.Rows, t.ThreadsX*t.Keys
-	chunks := (rows + keys) * (t.Chunk + 1)
-	values := max(t.ValueChunk*t.ThreadsX*t.Columns, rows*t.ThreadsX/4) // the latter for row reductions
-	return max(chunks, rows*(keys/4+1)+values)
-}
-
-// tiledTile returns the tile of the tiled kernel for D and Dv in vec4s: 64 rows by
-// 64 keys a work group, 8x4 scores a thread. Shapes and their reasons: the tables
-// of tile intensity for 32 KiB of shared memory in ARCHITECTURE.md.
-func tiledTile(dim4, value4 int) Tile {
-	t := Tile{ThreadsX: 16, ThreadsY: 8, Rows: 8, Keys: 4, Chunk: min(8, dim4), ValueChunk: 32, ColumnBlocks: 1}
-	switch {
-	case value4 <= 16:
-	case value4 <= 32:
-		t.ValueChunk = 16
-	default: // wider values take twice the threads, and more than 256 several work groups
-		t.ThreadsX, t.Keys, t.ValueChunk = 32, 2, 8
-		t.ColumnBlocks = (value4 + 63) / 64
-	}
-	perBlock := (value4 + t.ColumnBlocks - 1) / t.ColumnBlocks
-	t.Columns = (perBlock + t.ThreadsX - 1) / t.ThreadsX
-	return t
 }
 
 // rowsTile returns the tile of the row-per-lane kernel for a number of rows per

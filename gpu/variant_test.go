@@ -174,7 +174,7 @@ func TestSharedBytes(t *testing.T) {
 		require.NoError(t, err, "%v: %s", v, out)
 		total := 0
 		for _, m := range sharedDeclaration.FindAllStringSubmatch(string(out), -1) {
-			size := map[string]int{"float": 4, "uint": 4, "vec4": 16}[m[1]]
+			size := map[string]int{"float": 4, "int": 4, "uint": 4, "vec4": 16}[m[1]]
 			require.NotZero(t, size, "shared %s", m[1])
 			total += size * evaluate(t, m[2])
 		}

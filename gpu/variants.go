@@ -3,11 +3,14 @@ package gpu
 import "github.com/glattn/attention"
 
 // With more than longKeys keys a work group of the tiled kernel would run for long, and K
-// and V may not fit a storage block: they are computed longSplit keys at a time.
-const (
-	longKeys  = 16384
-	longSplit = 4096
-)
+// and V may not fit a storage block: they are computed about 4096 at a time.
+const longKeys = 16384
+
+// longSplit is how many: whole tiles.
+func (t Tile) longSplit() int {
+	keys := t.ThreadsX * t.Keys
+	return max(1, 4096/keys) * keys
+}
 
 // chosen returns the variant of kernel k that p is dispatched to. A tile function
 // that is not nil replaces the shipped tiles.
@@ -25,7 +28,7 @@ func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
 		v.Tile = decodeTile(rows, v.Value4)
 	}
 	if k == KernelTiled && p.KeyLen > longKeys && v.Tile.Split == 0 {
-		v.Tile.Split = longSplit
+		v.Tile.Split = v.Tile.longSplit()
 	}
 	v.Partial = v.Tile.Split > 0
 	return v
@@ -39,6 +42,10 @@ var variantWidths = [][2]int{
 	{320, 320}, {512, 512}, {576, 576}, {192, 128}, {576, 512}, {128, 300}, {1, 576}, {576, 1},
 }
 
+// variantModels are the widths of which Variants holds all types, without options
+// and with a mask and a bias: registers are scarce there, or the shape is uneven.
+var variantModels = []int{40, 80, 128, 256, 576}
+
 // variantTypes are the types of K and V of Variants.
 var variantTypes = [][2]attention.DType{
 	{attention.Float32, attention.Float32}, {attention.Float16, attention.Float16},
@@ -47,8 +54,8 @@ var variantTypes = [][2]attention.DType{
 
 // Variants returns the variants that calls over a representative set of problems
 // are dispatched to, each once: for every kernel, all combinations of options and
-// types at D = Dv = 64, all widths without options, and for few rows all numbers
-// of them; and the merges of what is partial. Tools and tests compile them all.
+// types at D = Dv = 64, fewer at the widths of models, all widths without options,
+// and for few rows all numbers of them; and the merges of what is partial. Tools and tests compile them all.
 func Variants() []Variant {
 	var list []Variant
 	seen := map[Variant]bool{}
@@ -108,6 +115,17 @@ func variantProblems() []attention.Problem {
 				list = append(list, long)
 			}
 		}
+		if rows != 1 && rows != 8 && rows != 1024 {
+			continue
+		}
+		for _, d := range variantModels {
+			for _, types := range variantTypes[:3] {
+				p := problem([2]int{d, d}, types)
+				list = append(list, p)
+				p.Masked, p.Bias = true, attention.Float32
+				list = append(list, p)
+			}
+		}
 	}
 	return list
 }
@@ -118,7 +136,7 @@ func (v Variant) SharedBytes() int {
 	t := v.Tile
 	switch v.Kernel {
 	case KernelTiled:
-		return 16*t.sharedVec4s() + 2*4 // two flags
+		return t.tiledSharedBytes()
 	case KernelDecode:
 		floats := t.Rows*t.ThreadsX + t.Rows*(t.Keys+1) + t.Rows // partial sums, scores, decays
 		return 16*t.Rows*v.Dim4 + 4*floats + 16*t.ThreadsX       // the latter to join key groups
