@@ -63,7 +63,7 @@ func (j *job) run(ctx context.Context) (err error) {
 		return err
 	}
 	partials := outputs
-	if j.variant.Partial {
+	if j.splits > 1 {
 		if partials, err = j.reserve(size.partialOutput, size.partialStats, "partials"); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (j *job) run(ctx context.Context) (err error) {
 	if err := j.dispatch(ctx, append(uploads, partials...)); err != nil {
 		return err
 	}
-	if j.variant.Partial {
+	if j.splits > 1 {
 		if err := j.merge(ctx, partials, outputs); err != nil {
 			return err
 		}
