@@ -53,8 +53,11 @@ func jobBytes(p attention.Problem, batch, kvHeads int) sizes {
 	return s
 }
 
-// withPartials adds the buffers of so many splits.
+// withPartials adds the buffers of so many splits; one split writes the outputs.
 func (s sizes) withPartials(splits int) sizes {
+	if splits == 1 {
+		return s
+	}
 	s.partialOutput, s.partialStats = s.o*int64(splits), s.stats*int64(splits)
 	return s
 }

@@ -24,9 +24,9 @@ func newParams(p attention.Problem, v Variant) params {
 		ints: map[string]int{
 			"query_len": p.QueryLen, "heads": p.Heads, "kv_heads": p.KVHeads, "group": p.Group(),
 			"batch_base": 0, "kv_base": 0, "row_base": 0,
-			"dim4": vec4s(p.Dim), "value_dim4": vec4s(p.ValueDim),
-			"q_pitch": p.QueryLen * vec4s(p.Dim),
-			"k_pitch": 0, "k_batch": 0, "k_base": 0, "v_pitch": 0, "v_batch": 0, "v_base": 0,
+			"value_dim4": vec4s(p.ValueDim),
+			"q_pitch":    p.QueryLen * vec4s(p.Dim),
+			"k_pitch":    0, "k_batch": 0, "k_base": 0, "v_pitch": 0, "v_batch": 0, "v_base": 0,
 			"split_len": maxReach, "splits": 1, "split_base": 0, "split_first": 0, "split_count": 1,
 			"reach_left": left, "reach_right": right,
 			"bias_batch": 0, "bias_head": 0, "bias_query": 0, "bias_key": 0,

@@ -51,7 +51,7 @@ func (j *job) begin(q []byte) (err error) {
 		return err
 	}
 	j.results = j.outputs
-	if j.variant.Partial {
+	if j.splits > 1 {
 		j.results, err = j.reserve(size.partialOutput, size.partialStats, "partials")
 	}
 	return err
@@ -116,7 +116,7 @@ func (j *job) attend(ctx context.Context, in packed, on *keysOnDevice, keys span
 // end merges partial results and queues the way back to the host.
 func (j *job) end(ctx context.Context) (back *readback, err error) {
 	defer j.clean("end", &err)
-	if j.variant.Partial {
+	if j.splits > 1 {
 		if err := j.merge(ctx); err != nil {
 			return nil, err
 		}

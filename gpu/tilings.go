@@ -32,7 +32,7 @@ func tilings(v Variant, p attention.Problem) []Tile {
 	case KernelTiled:
 		return tiledTilings(v)
 	case KernelRows:
-		return rowsTilings()
+		return rowsTilings(v, p.QueryLen*p.Group())
 	case KernelDecode:
 		return decodeTilings(v, p.QueryLen*p.Group())
 	}
@@ -63,12 +63,17 @@ func tiledTilings(v Variant) []Tile {
 	return list
 }
 
-func rowsTilings() []Tile {
+// rowsTilings varies what a lane computes, as far as it compiles within seconds.
+func rowsTilings(v Variant, rows int) []Tile {
 	var list []Tile
 	for _, lanes := range []int{8, 16} {
-		for _, rows := range []int{1, 2, 4} {
+		for _, lane := range []int{1, 2, 4} {
 			for _, keys := range []int{2, 4, 8} {
-				list = append(list, Tile{ThreadsX: lanes, ThreadsY: 1, Rows: rows, Keys: keys, Split: 1024})
+				t := rowsTile(rows, v.Dim4, v.Value4)
+				t.ThreadsX, t.Rows, t.Keys = lanes, lane, keys
+				if lane*keys*(v.Dim4+v.Value4) <= 1024 {
+					list = append(list, t)
+				}
 			}
 		}
 	}

@@ -12,7 +12,7 @@ type Tile struct {
 	Keys               int // keys per thread (tiled, rows) or per tile (decode)
 	Columns            int // vec4 columns of the values per thread
 	ColumnBlocks       int // tiled: work groups that share the columns of a row block
-	Chunk              int // tiled: vec4s of D staged at a time
+	Chunk              int // tiled: vec4s of D staged at a time; naive: numbers read at a time, 1 or 4
 	ValueChunk         int // tiled: keys whose values are staged at a time
 	Lanes              int // decode: threads that share a key
 	ColumnLanes        int // decode: threads side by side over the value columns
@@ -25,7 +25,7 @@ func (t Tile) String() string {
 	for _, part := range []struct {
 		letter string
 		n      int
-	}{{"r", t.Rows}, {"k", t.Keys}, {"c", t.Columns}, {"b", t.ColumnBlocks}, {"q", t.Chunk}, {"v", t.ValueChunk}, {"l", t.Lanes}} {
+	}{{"r", t.Rows}, {"k", t.Keys}, {"c", t.Columns}, {"b", t.ColumnBlocks}, {"q", t.Chunk}, {"v", t.ValueChunk}, {"l", t.Lanes}, {"s", t.Split}} {
 		if part.n != 0 {
 			s += part.letter + strconv.Itoa(part.n)
 		}
@@ -42,6 +42,8 @@ func (t Tile) rowsPerGroup(k Kernel) int {
 		return t.ThreadsY * t.Rows
 	case KernelRows:
 		return t.ThreadsX * t.Rows
+	case KernelNaive:
+		return t.ThreadsX
 	}
 	return t.Rows
 }
@@ -54,12 +56,14 @@ func (t Tile) defines(v Variant) map[string]string {
 	case KernelTiled:
 		n = t.tiledDefines()
 	case KernelRows:
-		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys, "QUERY_VEC4S": v.Dim4, "VALUE_VEC4S": v.Value4}
+		n = map[string]int{"LANES": t.ThreadsX, "ROWS": t.Rows, "KEYS": t.Keys}
 	case KernelDecode:
 		n = map[string]int{
 			"THREADS": t.ThreadsX, "ROWS": t.Rows, "BLOCK_KEYS": t.Keys, "COLUMNS": t.Columns,
 			"LANES": t.Lanes, "COLUMN_LANES": t.ColumnLanes,
 		}
+	case KernelNaive:
+		n = map[string]int{"CHUNK": t.Chunk}
 	case kernelMerge:
 		n = map[string]int{"THREADS": t.ThreadsX}
 	}
@@ -74,28 +78,36 @@ func (t Tile) defines(v Variant) map[string]string {
 }
 
 // rowsTile returns the tile of the row-per-lane kernel for a number of rows per
-// KV head. Eight lanes fill a 256-bit vector, the native width of llvmpipe.
+// KV head and D and Dv in vec4s. Eight lanes fill a 256-bit vector, the native width
+// of llvmpipe. Rows and keys keep its unrolled loops near a thousand multiply-adds
+// at usual widths, which llvmpipe compiles in a second.
 //
 // Keys are split because llvmpipe silently ends the loops of an invocation after
-// 65535 iterations in all (LP_MAX_TGSI_LOOP_ITERATIONS): a split of 1024 keys takes
-// 37000 at the widest D and Dv.
-func rowsTile(rows int) Tile {
-	t := Tile{ThreadsX: 8, ThreadsY: 1, Rows: 4, Keys: 8, Split: 1024}
-	if rows <= 8 {
-		t.Rows = 1
+// 65535 iterations in all (LP_MAX_TGSI_LOOP_ITERATIONS), and so that few rows occupy
+// all cores.
+func rowsTile(rows, dim4, value4 int) Tile {
+	t := Tile{ThreadsX: 8, ThreadsY: 1, Rows: 4, Keys: 4, Split: 4096}
+	switch width := dim4 + value4; {
+	case width > 128:
+		t.Rows, t.Keys, t.Split = 1, 2, 1024
+	case rows <= t.ThreadsX:
+		t.Rows, t.Split = 1, 1024
+	case width > 64:
+		t.Rows, t.Keys = 2, 2
+	case width > 32:
+		t.Keys = 2
 	}
 	return t
 }
 
-// rowsCapacity rounds the vec4s of a width up to the few sizes of private arrays
-// that the row-per-lane kernel is compiled for.
-func rowsCapacity(n int) int {
-	for _, size := range []int{4, 16, 32, 64} {
-		if n <= size {
-			return size
-		}
+// naiveTile returns the work group of the kernel without blocking, which reads
+// number by number, and a split short enough for the loops of llvmpipe: see rowsTile.
+func naiveTile(dim4, value4 int) Tile {
+	t := Tile{ThreadsX: 64, ThreadsY: 1, Chunk: 1, Split: 1024}
+	for t.Split*4*(dim4+value4) > 60000 {
+		t.Split /= 2
 	}
-	return vec4s(MaxDim)
+	return t
 }
 
 // decodeTile returns the tile of the decode kernel.

@@ -23,12 +23,15 @@ const (
 	KernelRows
 	// KernelDecode serves few rows: keys split over work groups, then merged.
 	KernelDecode
+	// KernelNaive has no blocking at all. It is the yardstick of the others and is
+	// used only where it is asked for.
+	KernelNaive
 	kernelMerge
 )
 
-var kernelNames = [...]string{"auto", "tiled", "rows", "decode", "merge"}
+var kernelNames = [...]string{"auto", "tiled", "rows", "decode", "naive", "merge"}
 
-// String returns auto, tiled, rows or decode.
+// String returns auto, tiled, rows, decode or naive.
 func (k Kernel) String() string {
 	if int(k) < len(kernelNames) {
 		return kernelNames[k]
@@ -41,7 +44,7 @@ func (k Kernel) String() string {
 // cache. Causal masks and windows are numbers, so they make no variants.
 type Variant struct {
 	Kernel   Kernel
-	Dim4     int // D and Dv in vec4s; for KernelRows what they are rounded up to
+	Dim4     int // D and Dv in vec4s
 	Value4   int
 	K, V     attention.DType
 	BoolMask bool
@@ -59,9 +62,6 @@ func variantOf(k Kernel, p attention.Problem, tile Tile, partial bool) Variant {
 		BoolMask: p.Masked, Bias: p.Bias != attention.NoType, Softcap: p.Softcap > 0,
 	}
 	v.Dim4, v.Value4 = vec4s(p.Dim), vec4s(p.ValueDim)
-	if k == KernelRows {
-		v.Dim4, v.Value4 = rowsCapacity(v.Dim4), rowsCapacity(v.Value4)
-	}
 	return v
 }
 
@@ -120,11 +120,9 @@ func (v Variant) defines() map[string]string {
 			d[flag.define] = ""
 		}
 	}
-	if v.Kernel == KernelTiled || v.Kernel == KernelDecode {
+	if v.Kernel != kernelMerge {
 		d["DIM4"] = strconv.Itoa(v.Dim4)
 		d["VALUE_DIM4"] = strconv.Itoa(v.Value4)
-	}
-	if v.Kernel != kernelMerge {
 		typeDefines(d, "K", v.K)
 		typeDefines(d, "V", v.V)
 	}

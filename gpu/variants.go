@@ -23,9 +23,11 @@ func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
 	case k == KernelTiled:
 		v.Tile = tiledTile(v.Dim4, v.Value4)
 	case k == KernelRows:
-		v.Tile = rowsTile(rows)
+		v.Tile = rowsTile(rows, v.Dim4, v.Value4)
 	case k == KernelDecode:
 		v.Tile = decodeTile(rows, v.Value4)
+	case k == KernelNaive:
+		v.Tile = naiveTile(v.Dim4, v.Value4)
 	}
 	if k == KernelTiled && p.KeyLen > longKeys && v.Tile.Split == 0 {
 		v.Tile.Split = v.Tile.longSplit()
@@ -66,8 +68,8 @@ func Variants() []Variant {
 		}
 	}
 	for _, p := range variantProblems() {
-		for _, k := range []Kernel{KernelTiled, KernelRows, KernelDecode} {
-			if k == KernelDecode && p.QueryLen > decodeRows {
+		for _, k := range []Kernel{KernelTiled, KernelRows, KernelDecode, KernelNaive} {
+			if k == KernelDecode && p.QueryLen > decodeRows || k == KernelNaive && p.QueryLen != 1 {
 				continue
 			}
 			v := chosen(k, p, nil)

@@ -1,10 +1,13 @@
 // The kernel for software rasterisers, where an invocation is a SIMD lane of the
 // CPU: no shared memory and no barriers. Each invocation owns ROWS rows and passes
-// over the keys KEYS at a time. D and Dv are numbers, bounded by QUERY_VEC4S and
-// VALUE_VEC4S, and the loops over them stay loops: the time to compile is what a
-// user of a software rasteriser waits for.
+// over the keys KEYS at a time.
 //
-// Queries and accumulators are private arrays, which such devices index cheaply.
+// Such devices load a vec4 for each lane by itself, even where all read the same
+// one, so a load of K or V is used for ROWS rows. They index private arrays lane by
+// lane too, a hundred instructions a vec4, unless the index is a constant: queries
+// and sums are never indexed by a loop that is left one. The tile bounds what that
+// makes of code, since users of a software rasteriser wait for the compiler.
+//
 // With VALUES_GUARDED, V holds NaN or Inf somewhere and masked keys are skipped;
 // the host looks, since every branch is executed for all lanes.
 #include "params.glsl"
@@ -26,8 +29,8 @@ struct Lane {
 
 // The running softmax of this lane's rows, and where they stand.
 int result_at[ROWS];
-vec4 query[ROWS * QUERY_VEC4S];
-vec4 acc[ROWS * VALUE_VEC4S];
+vec4 query[ROWS][DIM4];
+vec4 acc[ROWS][VALUE_DIM4];
 ivec2 row_range[ROWS];
 float row_max[ROWS];
 float row_sum[ROWS];
@@ -37,9 +40,9 @@ float weight[ROWS][KEYS]; // scores first
 void start_rows(Lane lane) {
 	UNROLL for (int r = 0; r < ROWS; r++) {
 		int row = min(lane.first_row + r, lane.last_row); // rows past the end repeat the last one and are not written
-		int from = (lane.batch * heads + row_head(lane.kv_head, row)) * q_pitch + row_query(row) * dim4;
-		for (int d = 0; d < dim4; d++) query[r * QUERY_VEC4S + d] = load_query(from + d) * scale;
-		for (int c = 0; c < value_dim4; c++) acc[r * VALUE_VEC4S + c] = vec4(0.0);
+		int from = (lane.batch * heads + row_head(lane.kv_head, row)) * q_pitch + row_query(row) * DIM4;
+		UNROLL for (int d = 0; d < DIM4; d++) query[r][d] = load_query(from + d) * scale;
+		UNROLL for (int c = 0; c < VALUE_DIM4; c++) acc[r][c] = vec4(0.0);
 		result_at[r] = result_row(lane.batch, lane.kv_head, row, lane.split);
 		row_range[r] = mask_range(lane.sequence, row_query(row), row_query(row) + 1);
 		row_max[r] = ROW_MAX_NONE;
@@ -49,17 +52,15 @@ void start_rows(Lane lane) {
 
 // multiply_keys computes the products of the rows and KEYS keys.
 void multiply_keys(Lane lane, int key) {
-	int keys = key_start(lane.batch, lane.kv_head);
 	// Loads past the end are harmless: samplers stay inside the buffer, and the mask drops what they give.
+	int from = key_start(lane.batch, lane.kv_head) + key * DIM4;
 	UNROLL for (int r = 0; r < ROWS; r++)
 		UNROLL for (int k = 0; k < KEYS; k++) weight[r][k] = 0.0;
-	for (int d = 0; d < dim4; d++) {
-		vec4 part[ROWS];
-		UNROLL for (int r = 0; r < ROWS; r++) part[r] = query[r * QUERY_VEC4S + d];
-		UNROLL for (int k = 0; k < KEYS; k++) {
-			vec4 key_part = load_key(keys + (key + k) * dim4 + d);
-			UNROLL for (int r = 0; r < ROWS; r++) weight[r][k] += dot(part[r], key_part);
-		}
+	UNROLL for (int d = 0; d < DIM4; d++) {
+		vec4 part[KEYS]; // a load is a call, around which registers are saved: all of them first
+		UNROLL for (int k = 0; k < KEYS; k++) part[k] = load_key(from + k * DIM4 + d);
+		UNROLL for (int r = 0; r < ROWS; r++)
+			UNROLL for (int k = 0; k < KEYS; k++) weight[r][k] += dot(query[r][d], part[k]);
 	}
 }
 
@@ -86,21 +87,21 @@ void weigh(Lane lane, int r, int key, int end_key, bool full) {
 }
 
 void multiply_values(Lane lane, int key) {
-	int values = value_start(lane.batch, lane.kv_head);
-	for (int c = 0; c < value_dim4; c++) {
-		vec4 sum[ROWS];
-		UNROLL for (int r = 0; r < ROWS; r++) sum[r] = acc[r * VALUE_VEC4S + c] * decay[r];
-		UNROLL for (int k = 0; k < KEYS; k++) {
-			vec4 value = load_value(values + (key + k) * value_dim4 + c);
-			UNROLL for (int r = 0; r < ROWS; r++) {
+	int from = value_start(lane.batch, lane.kv_head) + key * VALUE_DIM4;
+	UNROLL for (int c = 0; c < VALUE_DIM4; c++) {
+		vec4 value[KEYS];
+		UNROLL for (int k = 0; k < KEYS; k++) value[k] = load_value(from + k * VALUE_DIM4 + c);
+		UNROLL for (int r = 0; r < ROWS; r++) {
+			vec4 sum = acc[r][c] * decay[r];
+			UNROLL for (int k = 0; k < KEYS; k++) {
 #ifdef VALUES_GUARDED
-				if (!weight_masked(weight[r][k])) sum[r] += weight[r][k] * value;
+				if (!weight_masked(weight[r][k])) sum += weight[r][k] * value[k];
 #else
-				sum[r] += weight[r][k] * value;
+				sum += weight[r][k] * value[k];
 #endif
 			}
+			acc[r][c] = sum;
 		}
-		UNROLL for (int r = 0; r < ROWS; r++) acc[r * VALUE_VEC4S + c] = sum[r];
 	}
 }
 
@@ -109,13 +110,20 @@ void store_rows(Lane lane) {
 		if (lane.first_row + r <= lane.last_row) {
 			float factor = result_scale(row_sum[r]);
 			result_stats(result_at[r], row_max[r], row_sum[r]);
-			for (int c = 0; c < value_dim4; c++) o_data[result_at[r] * value_dim4 + c] = acc[r * VALUE_VEC4S + c] * factor;
+			UNROLL for (int c = 0; c < VALUE_DIM4; c++) o_data[result_at[r] * VALUE_DIM4 + c] = acc[r][c] * factor;
 		}
 	}
 }
 
+// block_of orders the blocks of rows from both ends inwards: the threads of a
+// software rasteriser take runs of neighbouring work groups, of which under a
+// causal mask the last would have the most to do.
+int block_of(int group, int groups) {
+	return (group & 1) == 0 ? group / 2 : groups - 1 - group / 2;
+}
+
 void main() {
-	int block_row = row_base + int(gl_WorkGroupID.x) * LANES * ROWS;
+	int block_row = row_base + block_of(int(gl_WorkGroupID.x), int(gl_NumWorkGroups.x)) * LANES * ROWS;
 	Lane lane;
 	lane.batch = batch_base + int(gl_WorkGroupID.z);
 	lane.split = split_first + int(gl_WorkGroupID.y) % split_count;

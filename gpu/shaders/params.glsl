@@ -10,8 +10,7 @@ layout(std140, binding = 8) uniform Params {
 	int kv_base;
 	int row_base;
 
-	int dim4;       // D and Dv in vec4s, rounded up
-	int value_dim4;
+	int value_dim4; // Dv in vec4s, rounded up
 	int q_pitch;    // vec4s from one head's rows to the next head's
 	int k_pitch;
 	int v_pitch;
