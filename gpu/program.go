@@ -105,10 +105,6 @@ func (p *programs) close() {
 	clear(p.made)
 }
 
-// waitSlice is how long one wait for the device lasts, so that a lost device is
-// noticed between them.
-const waitSlice = 20 * time.Millisecond
-
 // maxWait is when a device that signals nothing counts as lost. A dispatch is
 // bounded to a small fraction of it.
 const maxWait = 2 * time.Minute
@@ -120,14 +116,5 @@ func finish(c *gl.Context) error {
 		return translate(err)
 	}
 	defer c.DeleteSync(fence)
-	for start := time.Now(); time.Since(start) < maxWait; {
-		done, err := c.WaitSync(fence, waitSlice)
-		if err != nil {
-			return translate(err)
-		}
-		if done {
-			return nil
-		}
-	}
-	return fmt.Errorf("gpu: %w: no answer in %v", gl.ErrDeviceLost, maxWait)
+	return translate(c.Await(fence, maxWait))
 }

@@ -52,6 +52,7 @@ const (
 	alreadySignaled                = 0x911A
 	timeoutExpired                 = 0x911B
 	conditionSatisfied             = 0x911C
+	waitFailed                     = 0x911D
 	shaderStorageBarrierBit        = 0x2000
 	uniformBarrierBit              = 0x0004
 	bufferUpdateBarrierBit         = 0x0200
@@ -90,6 +91,7 @@ const (
 	computeShader                  = 0x91B9
 	compileStatus                  = 0x8B81
 	linkStatus                     = 0x8B82
+	completionStatus               = 0x91B1 // KHR_parallel_shader_compile
 	infoLogLength                  = 0x8B84
 	programBinaryRetrievableHint   = 0x8257
 	programBinaryLength            = 0x8741

@@ -31,6 +31,9 @@ func (c *Context) CreateTexels(b Buffer, size int64, format TexelFormat) (Texels
 	}
 	var name uint32
 	c.fn.genTextures(1, &name)
+	if name == 0 {
+		return 0, c.failed(op)
+	}
 	c.fn.activeTexture(texture0)
 	c.fn.bindTexture(textureBuffer, name)
 	c.fn.texBufferRange(textureBuffer, internal, uint32(b), 0, int(size))
