@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/gl"
@@ -30,6 +31,12 @@ type Options struct {
 	CacheDir string
 	// Tile, if not nil, replaces the tile of a kernel. For tests and tuning.
 	Tile func(v Variant) Tile
+	// SkipSelfTest trusts every kernel without testing it before its first call.
+	SkipSelfTest bool
+
+	faults *gl.Faults                            // for tests, as are the next two: what the driver does wrong
+	edit   func(v Variant, shader string) string // mistakes in shaders
+	clock  func() time.Time                      // of back-off
 }
 
 // Backend computes attention on one OpenGL device. It is safe for concurrent use;
@@ -39,8 +46,9 @@ type Backend struct {
 	info     Info
 	limits   gl.Limits
 	thread   *thread
+	health   health
 	provider ContextProvider
-	c        *gl.Context // used on the thread only, as are the next four
+	c        *gl.Context // nil while the device is lost; used on the thread only, as are the next four
 	programs *programs
 	buffers  *buffers
 	uniforms gl.Buffer
@@ -56,7 +64,9 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	started := false
 	err := b.thread.do(ctx, func() error {
 		started = true
-		return b.setUp()
+		err := b.setUp()
+		b.thread.around = b.guarded // from the next work on
+		return err
 	})
 	if err == nil {
 		return b, nil
@@ -69,28 +79,23 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	}))
 }
 
+// setUp opens the device, for the first time or after a loss.
 func (b *Backend) setUp() error {
 	var err error
 	b.provider, b.c, err = openContext(b.opt)
 	if err != nil {
+		b.provider, b.c = nil, nil
 		return err
 	}
-	info := b.c.Info()
-	b.limits = info.Limits
-	b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
-	if info.Software || b.opt.Kernel == KernelRows {
-		b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, 8*int64(info.Limits.MaxTexels)) // K and V may be texels of 8 bytes
-	}
-	b.info = Info{
-		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
-		MaxSharedBytes: info.Limits.MaxSharedBytes, MaxSSBOBytes: b.limits.MaxSSBOBytes, MaxInvocations: info.Limits.MaxInvocations,
+	if err := b.describe(); err != nil {
+		return errors.Join(err, b.tearDown())
 	}
 	if b.opt.Debug {
 		if err := b.c.EnableDebug(b.note); err != nil {
 			return errors.Join(translate(err), b.tearDown())
 		}
 	}
-	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir), b.opt.Sources)
+	b.programs = newPrograms(b)
 	b.buffers = newBuffers(b.c)
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
 	if err != nil {
@@ -99,7 +104,33 @@ func (b *Backend) setUp() error {
 	return nil
 }
 
+// describe finds out what the device is and can. After a loss it must be the same
+// one: plans and answers of Supports rest on it, and are read without a lock.
+func (b *Backend) describe() error {
+	info := b.c.Info()
+	limits := info.Limits
+	limits.MaxSSBOBytes = min(limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
+	if info.Software || b.opt.Kernel == KernelRows {
+		limits.MaxSSBOBytes = min(limits.MaxSSBOBytes, 8*int64(info.Limits.MaxTexels)) // K and V may be texels of 8 bytes
+	}
+	found := Info{
+		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
+		MaxSharedBytes: limits.MaxSharedBytes, MaxSSBOBytes: limits.MaxSSBOBytes, MaxInvocations: limits.MaxInvocations,
+	}
+	if b.info == (Info{}) {
+		b.info, b.limits = found, limits
+	}
+	if b.info != found || b.limits != limits {
+		return fmt.Errorf("gpu: %w: %s answers instead of %s", attention.ErrUnavailable, found.Renderer, b.info.Renderer)
+	}
+	return nil
+}
+
+// tearDown gives everything back. Without a device it does nothing.
 func (b *Backend) tearDown() error {
+	if b.c == nil {
+		return nil
+	}
 	if b.programs != nil {
 		b.programs.close()
 	}
@@ -108,7 +139,16 @@ func (b *Backend) tearDown() error {
 	}
 	b.c.DeleteBuffer(b.uniforms)
 	b.c.Close()
-	return errors.Join(b.provider.Release(), b.provider.Close())
+	provider := b.provider
+	b.provider, b.c, b.programs, b.buffers, b.uniforms = nil, nil, nil, nil, 0
+	return errors.Join(provider.Release(), provider.Close())
+}
+
+func (b *Backend) now() time.Time {
+	if b.opt.clock != nil {
+		return b.opt.clock()
+	}
+	return time.Now()
 }
 
 // Name returns "gpu".
@@ -127,12 +167,17 @@ const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.
 	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16
 
 // Supports reports whether the device computes p: its features, D and Dv up to
-// MaxDim, and one batch entry and KV head within the device's buffer limit.
+// MaxDim, and one batch entry and KV head within the device's buffer limit. A kernel
+// that the driver refused or that failed its self-test is not supported from then on.
 func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	splits := b.variant(p).splits(p.KeyLen)
+	v := b.variant(p)
+	if err := b.health.refusal(v); err != nil {
+		return err
+	}
+	splits := v.splits(p.KeyLen)
 	if largest := jobBytes(p, 1, 1).withPartials(splits).largest(); largest > b.limits.MaxSSBOBytes {
 		return &attention.UnsupportedError{
 			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes per batch entry and KV head", largest),

@@ -62,7 +62,7 @@ type Info struct {
 // tries all in order; their failures are joined.
 func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	if opt.Context != nil {
-		c, err := current(opt.Context)
+		c, err := current(opt.Context, opt.faults)
 		if err != nil {
 			return nil, nil, fmt.Errorf("gpu: given context: %w", errors.Join(translate(err), opt.Context.Close()))
 		}
@@ -80,7 +80,7 @@ func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	}
 	var failures []error
 	for _, d := range devices {
-		provider, c, err := openDevice(d, opt.Debug)
+		provider, c, err := openDevice(d, opt)
 		if err == nil {
 			return provider, c, nil
 		}
@@ -89,23 +89,23 @@ func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	return nil, nil, fmt.Errorf("gpu: %w: %w", attention.ErrUnavailable, errors.Join(failures...))
 }
 
-func openDevice(d egl.Device, debug bool) (ContextProvider, *gl.Context, error) {
-	provider, err := egl.Open(d, egl.Options{Debug: debug, Robust: true})
+func openDevice(d egl.Device, opt Options) (ContextProvider, *gl.Context, error) {
+	provider, err := egl.Open(d, egl.Options{Debug: opt.Debug, Robust: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := current(provider)
+	c, err := current(provider, opt.faults)
 	if err != nil {
 		return nil, nil, errors.Join(err, provider.Close())
 	}
 	return provider, c, nil
 }
 
-func current(provider ContextProvider) (*gl.Context, error) {
+func current(provider ContextProvider, faults *gl.Faults) (*gl.Context, error) {
 	if err := provider.MakeCurrent(); err != nil {
 		return nil, err
 	}
-	c, err := gl.Load(provider.ProcAddress)
+	c, err := gl.LoadFaulty(provider.ProcAddress, faults)
 	if err != nil {
 		return nil, errors.Join(err, provider.Release())
 	}

@@ -13,8 +13,9 @@ import (
 // a queue and runs in order.
 type thread struct {
 	queue  chan task
-	closed chan struct{} // closed by stop: no more work is taken
-	ended  chan struct{} // closed when the goroutine has returned
+	closed chan struct{}                 // closed by stop: no more work is taken
+	ended  chan struct{}                 // closed when the goroutine has returned
+	around func(work func() error) error // runs work, unless nil; set and read on the thread
 	once   sync.Once
 	last   func() error // what stop runs; written before closed is closed
 	err    error        // of last; written before ended is closed
@@ -33,7 +34,12 @@ func startThread() *thread {
 		for {
 			select {
 			case work := <-t.queue:
-				work.done <- protect(work.run)
+				work.done <- protect(func() error {
+					if t.around == nil {
+						return work.run()
+					}
+					return t.around(work.run)
+				})
 			case <-t.closed:
 				t.err = protect(t.last)
 				return

@@ -56,7 +56,13 @@ func (c *Context) CreateBuffer(size int64, label string, usage Usage) (Buffer, e
 		return 0, c.failed(op)
 	}
 	c.fn.bindBuffer(copyWriteBuffer, name)
-	if err := c.allocate(size, usage); err != nil {
+	// Binding makes the object, for which there may be no memory. The storage would
+	// then replace that of the buffer bound before, which somebody may need.
+	err := c.Check(op)
+	if err == nil {
+		err = c.allocate(size, usage)
+	}
+	if err != nil {
 		c.fn.deleteBuffers(1, &name)
 		return 0, fmt.Errorf("gl: buffer %q of %d bytes: %w", label, size, err)
 	}

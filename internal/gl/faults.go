@@ -2,6 +2,7 @@ package gl
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -66,7 +67,7 @@ type Faults struct {
 	mu      sync.Mutex
 	kind    Fault
 	at      int
-	count   int
+	calls   []string // that could have failed, since Plant
 	struck  string
 	live    map[string]int
 	skipped time.Duration // waits that were not waited for
@@ -80,14 +81,15 @@ func NewFaults() *Faults { return &Faults{live: map[string]int{}} }
 func (f *Faults) Plant(kind Fault, at int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.kind, f.at, f.count, f.struck = kind, at, 0, ""
+	f.kind, f.at, f.calls, f.struck = kind, at, nil, ""
 }
 
-// Calls returns how many calls since Plant could have failed by the fault.
-func (f *Faults) Calls() int {
+// Calls returns the OpenGL functions called since Plant that could have failed by
+// the fault.
+func (f *Faults) Calls() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.count
+	return slices.Clone(f.calls)
 }
 
 // Struck returns the OpenGL function that failed, "" if none did yet.
@@ -224,8 +226,8 @@ func (s *session) strikes(name string, args []reflect.Value) bool {
 	if f.kind == FaultNone || !s.eligible(name, args) {
 		return false
 	}
-	f.count++
-	return f.count-1 == f.at
+	f.calls = append(f.calls, name)
+	return len(f.calls)-1 == f.at
 }
 
 func (s *session) eligible(name string, args []reflect.Value) bool {

@@ -87,6 +87,9 @@ func (c *Context) Unmap(b Buffer) error {
 	if err := c.Check(op); err != nil {
 		return err
 	}
+	if err := c.ResetStatus(); err != nil {
+		return err
+	}
 	if !intact {
 		return &Error{Op: op, Code: invalidOperation, Detail: "the content of buffer " + s.label + " was lost while it was mapped"}
 	}
