@@ -16,7 +16,8 @@ type member struct {
 	name     string
 	backend  attention.Backend
 	software bool // a software rasteriser
-	health   health
+	health   health // of the device
+	memory   memory // of large calls
 	active   atomic.Int64 // calls running now
 }
 

@@ -49,7 +49,11 @@ func matrixCall(t testing.TB) *attention.Call {
 
 // matrixOptions are those of a backend that compiles fast.
 func matrixOptions(t testing.TB, faults *gl.Faults, clock *testClock) Options {
-	return Options{Device: -1, CacheDir: t.TempDir(), Kernel: KernelRows, Tile: smallTile, faults: faults, clock: clock.now}
+	opt := Options{Device: -1, CacheDir: t.TempDir(), Kernel: KernelRows, Tile: smallTile, faults: faults}
+	if clock != nil {
+		opt.clock = clock.now
+	}
+	return opt
 }
 
 // requireTyped fails unless dispatch would run the call elsewhere for the error.

@@ -142,12 +142,13 @@ func (b *Backend) guarded(work func() error) error {
 	if lost == nil {
 		return err
 	}
+	lost = translate(lost)
 	b.health.lose(b.now(), lost)
 	_ = b.tearDown() // of a lost context nothing can fail that was not lost already
 	if err == nil || errors.Is(err, attention.ErrDeviceLost) {
 		return err // work that was done before the loss was found is done
 	}
-	return errors.Join(err, translate(lost))
+	return errors.Join(err, lost)
 }
 
 // revive opens the device anew if it was lost.

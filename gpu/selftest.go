@@ -111,6 +111,7 @@ func trialCall(v Variant) (*attention.Call, error) {
 	in := attention.Inputs{
 		Q: random.fill(attention.Float32, 2, 4, rows, d), K: random.fill(v.K, 2, 2, keys, d), V: random.fill(v.V, 2, 2, keys, dv),
 		Lengths: []int{keys, keys - 3},
+		Offsets: []int{keys - rows, keys - 3}, // of the second entry the length hides keys, not the causal rule
 	}
 	for h := range 2 {
 		for j := keys - 3; j < keys; j++ {
@@ -130,8 +131,8 @@ func trialCall(v Variant) (*attention.Call, error) {
 		}
 	}
 	opts := attention.Options{
-		Scale: float32(1 / math.Sqrt(float64(d))), Causal: attention.BottomRight,
-		Window: attention.Window{Align: attention.BottomRight, Left: keys - 4, Right: -1},
+		Scale: float32(1 / math.Sqrt(float64(d))), Causal: attention.PerBatch,
+		Window: attention.Window{Align: attention.PerBatch, Left: keys - 4, Right: -1},
 	}
 	if v.Softcap {
 		opts.Softcap = 2

@@ -76,8 +76,11 @@ type Faults struct {
 // NewFaults returns a layer that plants nothing yet.
 func NewFaults() *Faults { return &Faults{live: map[string]int{}} }
 
+// Always makes every call fail that can.
+const Always = -2
+
 // Plant makes the call with number at fail, counted from 0 and from now on among
-// the calls that can fail so.
+// the calls that can fail so; none does if at is -1.
 func (f *Faults) Plant(kind Fault, at int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -227,7 +230,7 @@ func (s *session) strikes(name string, args []reflect.Value) bool {
 		return false
 	}
 	f.calls = append(f.calls, name)
-	return len(f.calls)-1 == f.at
+	return f.at == Always || len(f.calls)-1 == f.at
 }
 
 func (s *session) eligible(name string, args []reflect.Value) bool {
