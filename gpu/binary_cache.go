@@ -72,6 +72,15 @@ func (c *binaryCache) store(key string, format uint32, data []byte) {
 	c.write(key+binaryEnding, format, data)
 }
 
+// has reports whether load would find something, which may still turn out damaged.
+func (c *binaryCache) has(key string) bool {
+	if c == nil {
+		return false
+	}
+	_, err := os.Stat(c.path(key))
+	return err == nil
+}
+
 // remove forgets a binary.
 func (c *binaryCache) remove(key string) {
 	if c != nil {
@@ -155,6 +164,7 @@ func (c *binaryCache) write(name string, number uint32, data []byte) {
 	if closeErr := temp.Close(); err == nil {
 		err = closeErr
 	}
+	_ = os.Chtimes(temp.Name(), c.now(), c.now()) // a file server has a clock of its own
 	if err == nil {
 		err = os.Rename(temp.Name(), filepath.Join(c.dir, name))
 	}

@@ -26,11 +26,36 @@ type programs struct {
 	disk *binaryCache
 	pace pace // of a program that has not run yet
 	made map[Variant]*program
+	// started are compilations that Warmup began and nobody asked for yet.
+	started map[Variant]*gl.Compilation
 }
 
 func newPrograms(b *Backend) *programs {
-	return &programs{b: b, c: b.c, disk: openBinaryCache(b.opt.CacheDir), pace: newPace(b.info.Software), made: map[Variant]*program{}}
+	return &programs{b: b, c: b.c, disk: openBinaryCache(b.opt.CacheDir), pace: newPace(b.info.Software), made: map[Variant]*program{}, started: map[Variant]*gl.Compilation{}}
 }
+
+// start has the driver begin to compile v, unless it is made, refused or on disk.
+func (p *programs) start(v Variant) error {
+	if p.made[v] != nil || p.started[v] != nil || p.b.health.refusal(v) != nil {
+		return nil
+	}
+	src, err := p.source(v)
+	if err != nil {
+		return err
+	}
+	if p.disk.has(p.key(src.text)) {
+		return nil
+	}
+	k, err := p.c.StartCompile(src.text)
+	if err != nil {
+		return fmt.Errorf("gpu: %v: %w", v, translate(err))
+	}
+	p.started[v] = k
+	return nil
+}
+
+// ready reports whether get need not wait for the compiler, as far as the driver tells.
+func (p *programs) ready(v Variant) bool { return p.started[v] == nil || p.started[v].Done() }
 
 // get returns the program of v, compiled and tested now if it must be. A variant
 // that was refused once stays refused.
@@ -88,13 +113,22 @@ func (p *programs) make(v Variant) (*program, error) {
 // compile loads the driver's binary of an earlier run, or compiles and stores it.
 func (p *programs) compile(v Variant, src source) (gl.Program, error) {
 	key := p.key(src.text)
-	if format, data, ok := p.disk.load(key); ok {
+	k := p.started[v]
+	delete(p.started, v)
+	if format, data, ok := p.disk.load(key); ok && k == nil {
 		if id, err := p.c.LoadBinary(format, data); err == nil {
 			return id, nil
 		}
 		p.disk.remove(key) // stale or corrupt: the driver knows, we compile
 	}
-	id, err := p.c.CompileCompute(src.text)
+	var err error
+	if k == nil {
+		k, err = p.c.StartCompile(src.text)
+	}
+	var id gl.Program
+	if err == nil {
+		id, err = k.Finish()
+	}
 	if err != nil {
 		var refused *gl.CompileError
 		if errors.As(err, &refused) {
@@ -110,6 +144,10 @@ func (p *programs) compile(v Variant, src source) (gl.Program, error) {
 
 // close deletes all programs.
 func (p *programs) close() {
+	for _, k := range p.started {
+		k.Cancel()
+	}
+	clear(p.started)
 	for _, made := range p.made {
 		p.c.DeleteProgram(made.id)
 	}

@@ -145,7 +145,9 @@ func TestJudge(t *testing.T) {
 // TestVerdictsAreRemembered: a process that comes later on the same driver runs no
 // self-test, and neither trusts what failed before a day is over.
 func TestVerdictsAreRemembered(t *testing.T) {
-	mistake := func(_ Variant, shader string) string { return strings.ReplaceAll(shader, mistakes[0].from, mistakes[0].to) }
+	mistake := func(_ Variant, shader string) string {
+		return strings.ReplaceAll(shader, mistakes[0].from, mistakes[0].to)
+	}
 	for name, edit := range map[string]func(Variant, string) string{"right": nil, "wrong": mistake} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
