@@ -27,6 +27,14 @@ type Options struct {
 	Kernel Kernel
 	// Context, if not nil, is used instead of a headless EGL context.
 	Context ContextProvider
+	// Run, if not nil, has its argument called on the thread on which Context is
+	// current, and returns afterwards. All OpenGL work of the backend goes through
+	// it, one piece at a time, and leaves the state of the context as it was; see
+	// ContextProvider. The goroutines that call the backend call Run, so a program
+	// that uses the backend on its OpenGL thread alone can call the argument at once.
+	// A dispatch.Engine calls it from goroutines of its own: its Run must reach the
+	// thread from there, and the thread must not be one that waits for the engine.
+	Run func(work func())
 	// CacheDir holds program binaries; the user's cache directory if empty.
 	CacheDir string
 	// Tile, if not nil, replaces the tile of a kernel. For tests and tuning.
@@ -52,7 +60,8 @@ type Backend struct {
 	programs *programs
 	buffers  *buffers
 	uniforms gl.Buffer
-	messages []string // what a debug context reported since the last call
+	found    *gl.State // of a given context, when the backend got it
+	messages []string  // what a debug context reported since the last call
 }
 
 var _ attention.Backend = (*Backend)(nil)
@@ -60,7 +69,10 @@ var _ attention.Backend = (*Backend)(nil)
 // Open opens a device. Without a driver, a device or OpenGL 4.3 the error is an
 // attention.ErrUnavailable that says what was tried.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
-	b := &Backend{opt: opt, thread: startThread()}
+	if opt.Run != nil && opt.Context == nil {
+		return nil, fmt.Errorf("gpu: %w: Options.Run without a Context", attention.ErrInvalid)
+	}
+	b := &Backend{opt: opt, thread: startThread(opt.Run)}
 	started := false
 	err := b.thread.do(ctx, func() error {
 		started = true
@@ -95,9 +107,15 @@ func (b *Backend) setUp() error {
 			return errors.Join(translate(err), b.tearDown())
 		}
 	}
+	if b.opt.Context != nil {
+		b.found = b.c.Save()
+	}
 	b.programs = newPrograms(b)
 	b.buffers = newBuffers(b.c)
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
+	if err == nil && b.opt.Run != nil {
+		err = b.c.Restore(b.found)
+	}
 	if err != nil {
 		return errors.Join(translate(err), b.tearDown())
 	}
@@ -138,9 +156,12 @@ func (b *Backend) tearDown() error {
 		b.buffers.drop()
 	}
 	b.c.DeleteBuffer(b.uniforms)
+	if b.found != nil {
+		_ = b.c.Restore(b.found) // the last that can be done for the owner
+	}
 	b.c.Close()
 	provider := b.provider
-	b.provider, b.c, b.programs, b.buffers, b.uniforms = nil, nil, nil, nil, 0
+	b.provider, b.c, b.programs, b.buffers, b.uniforms, b.found = nil, nil, nil, nil, 0, nil
 	return errors.Join(provider.Release(), provider.Close())
 }
 

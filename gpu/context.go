@@ -11,8 +11,21 @@ import (
 )
 
 // ContextProvider gives the backend an OpenGL 4.3 context other than a headless
-// EGL one, such as that of package gpu/glfw. The backend calls all methods on its
-// own thread and closes the provider.
+// EGL one, such as that of package gpu/glfw. The backend calls all methods on one
+// thread, its own or that of Options.Run, and closes the provider.
+//
+// A context may be in use by the program. The backend then changes nothing but: the
+// current program; the buffers at the targets copy-read, copy-write, shader-storage
+// and uniform, and at storage bindings 0 to 15 and uniform bindings 0 to 3; the
+// active texture unit, and the buffer textures of units 0 to 3; with Options.Debug
+// the debug callback and its switches. All but the last are restored when the
+// backend closes, and with Options.Run after each piece of work. Errors that the
+// program left in the context are thrown away. Work must not run inside conditional
+// rendering or a transform feedback, and a program that was deleted while current is
+// gone when the backend uses its own.
+//
+// A given context that is lost stays lost: only its owner can make another, for a
+// new backend. Errors are attention.ErrDeviceLost until then.
 type ContextProvider interface {
 	// MakeCurrent makes the context current on the calling thread.
 	MakeCurrent() error

@@ -134,6 +134,57 @@ func TestDeviceComesBackByItself(t *testing.T) {
 	require.Equal(t, 1, b.Health().Rebuilds)
 }
 
+// TestEnginesDoNotDisturbEachOther has one engine lose its device again and again,
+// one opened and closed, while a third computes on the GPU without a fall-back.
+func TestEnginesDoNotDisturbEachOther(t *testing.T) {
+	calm, _, _, _ := faultyEngine(t, nil)
+	unlucky, _, faults, now := faultyEngine(t, nil)
+	rounds := 10
+	var group sync.WaitGroup
+	work := func(e *dispatch.Engine, rounds int, check func(n int, r dispatch.Report)) {
+		c := gpu.MatrixCall(t)
+		group.Go(func() {
+			for n := range rounds {
+				report, err := e.Attend(context.Background(), c.Problem.Options, c.In, c.Out)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				check(n, report)
+			}
+		})
+	}
+	for range 2 {
+		work(calm, 5*rounds, func(_ int, r dispatch.Report) {
+			if r.FellBack {
+				t.Errorf("%+v", r)
+			}
+		})
+		work(unlucky, rounds, func(n int, _ dispatch.Report) {
+			now.advance(time.Hour)
+			faults.Plant(gl.FaultGuiltyReset, 17*n)
+		})
+	}
+	group.Go(func() {
+		for range rounds {
+			b, err := gpu.Open(context.Background(), gpu.FaultyOptions(t, gl.NewFaults(), now.Now))
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	group.Wait()
+	faults.Plant(gl.FaultNone, 0)
+	c := gpu.MatrixCall(t)
+	require.Equal(t, "gpu", attend(t, calm, c).Backend)
+	now.advance(time.Hour)
+	require.Equal(t, "gpu", attend(t, unlucky, c).Backend)
+}
+
 // TestMistakenKernelIsQuarantined plants a mistake in the kernel's mask: the engine
 // tells why it computes on the CPU, and the device goes on with other kernels.
 func TestMistakenKernelIsQuarantined(t *testing.T) {

@@ -132,9 +132,12 @@ func (b *Backend) guarded(work func() error) error {
 		return err
 	}
 	if b.opt.Context != nil {
+		if !b.c.Current() && b.c.ResetStatus() == nil {
+			return fmt.Errorf("gpu: %w: the given context is not current on the thread of Options.Run", attention.ErrUnavailable)
+		}
 		b.c.Forget() // errors of whoever used the context before
 	}
-	err := work()
+	err := b.keepState(work)
 	lost := b.c.ResetStatus() // which the last call of the work may have met
 	if lost == nil && errors.Is(err, attention.ErrDeviceLost) {
 		lost = err
@@ -149,6 +152,20 @@ func (b *Backend) guarded(work func() error) error {
 		return err // work that was done before the loss was found is done
 	}
 	return errors.Join(err, lost)
+}
+
+// keepState runs work so that the state of a context that others use meanwhile is the
+// same afterwards.
+func (b *Backend) keepState(work func() error) error {
+	if b.opt.Run == nil {
+		return work()
+	}
+	state := b.c.Save()
+	err := work()
+	if restoreErr := b.c.Restore(state); err == nil && restoreErr != nil {
+		err = fmt.Errorf("gpu: restoring the state of the given context: %w", translate(restoreErr))
+	}
+	return err
 }
 
 // revive opens the device anew if it was lost.

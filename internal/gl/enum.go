@@ -85,6 +85,11 @@ const (
 	typeUnsignedInt                = 0x1405
 	textureBuffer                  = 0x8C2A
 	texture0                       = 0x84C0
+	activeTexture                  = 0x84E0
+	textureBindingBuffer           = 0x8C2C
+	currentProgram                 = 0x8B8D
+	shaderStorageBufferBinding     = 0x90D3 // its start and size are the next two
+	uniformBufferBinding           = 0x8A28 // likewise
 	maxTextureBufferSize           = 0x8C2B
 	formatRGBA32F                  = 0x8814
 	formatRG32UI                   = 0x823C
