@@ -51,7 +51,10 @@ func NewCall(opts Options, in Inputs, out Outputs) (*Call, error) {
 		QueryLen: in.Q.shape[2], KeyLen: in.K.shape[2], Dim: in.Q.shape[3], ValueDim: in.V.shape[3],
 	}
 	c := &Call{Problem: p, In: in, Out: out}
-	for _, check := range []func() error{c.checkTensors, p.Validate, c.checkShapes, c.checkBroadcast, c.checkLists, c.checkOverlap} {
+	for _, o := range c.operands() {
+		c.Problem.Resident = c.Problem.Resident || o.tensor.memory != nil
+	}
+	for _, check := range []func() error{c.checkTensors, c.Problem.Validate, c.checkShapes, c.checkBroadcast, c.checkLists, c.checkOverlap} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -80,28 +83,35 @@ func (c *Call) operands() []operand {
 // of axes of size 1, which no element ever uses.
 func (c *Call) checkTensors() error {
 	for _, o := range c.operands() {
-		t := o.tensor
-		if t.err != nil {
-			return fmt.Errorf("attention: %s: %w", o.name, t.err)
-		}
-		for axis, size := range t.shape {
-			if size < 0 {
-				return &ShapeError{Arg: o.name, Axis: axisNames[axis], Got: size, Want: 0, Why: "or more"}
-			}
-			if size == 1 {
-				t.strides[axis] = 0
-			}
-		}
-		if err := t.checkBlocks(o.name); err != nil {
+		if err := o.tensor.check(o.name); err != nil {
 			return err
 		}
-		low, high, empty, ok := t.span()
-		if !ok {
-			return fmt.Errorf("attention: %s: %w: sizes %v with strides %v overflow the address range", o.name, ErrInvalid, t.shape, t.strides)
+	}
+	return nil
+}
+
+// check is checkTensors for one.
+func (t *Tensor) check(name string) error {
+	if t.err != nil {
+		return fmt.Errorf("attention: %s: %w", name, t.err)
+	}
+	for axis, size := range t.shape {
+		if size < 0 {
+			return &ShapeError{Arg: name, Axis: axisNames[axis], Got: size, Want: 0, Why: "or more"}
 		}
-		if n := t.storageLen(); !empty && (low < 0 || high >= n) {
-			return &StorageError{Arg: o.name, Low: low, High: high, Len: n}
+		if size == 1 {
+			t.strides[axis] = 0
 		}
+	}
+	if err := t.checkBlocks(name); err != nil {
+		return err
+	}
+	low, high, empty, ok := t.span()
+	if !ok {
+		return fmt.Errorf("attention: %s: %w: sizes %v with strides %v overflow the address range", name, ErrInvalid, t.shape, t.strides)
+	}
+	if n := t.storageLen(); !empty && (low < 0 || high >= n) {
+		return &StorageError{Arg: name, Low: low, High: high, Len: n}
 	}
 	return nil
 }

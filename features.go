@@ -28,11 +28,14 @@ const (
 	featureEnd
 )
 
-// AllFeatures has every bit set.
+// AllFeatures has every bit set but FeatureResident, which changes no answer.
 const AllFeatures = featureEnd - 1
 
+// FeatureResident is set by tensors in the [Memory] of a device.
+const FeatureResident = featureEnd
+
 var featureNames = []string{"scale", "softcap", "causal", "window", "offsets", "mask", "bias", "lengths", "lse",
-	"groups", "value-dim", "f16", "bf16", "q8_0"}
+	"groups", "value-dim", "f16", "bf16", "q8_0", "resident"}
 
 // Features returns the bits that p sets.
 func (p Problem) Features() Features {
@@ -51,6 +54,7 @@ func (p Problem) Features() Features {
 	set(p.Bias != NoType, FeatureBias)
 	set(p.Lengths, FeatureLengths)
 	set(p.LSE, FeatureLSE)
+	set(p.Resident, FeatureResident)
 	set(p.Heads != p.KVHeads, FeatureGroups)
 	set(p.Dim != p.ValueDim, FeatureValueDim)
 	for _, t := range []DType{p.Q, p.K, p.V, p.O, p.Bias} {

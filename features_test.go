@@ -48,7 +48,7 @@ func TestEveryOptionSetsAFeature(t *testing.T) {
 	p = baseProblem
 	p.Bias = Float32
 	require.Equal(t, FeatureBias, p.Features())
-	require.Equal(t, AllFeatures, seen|FeatureGroups|FeatureValueDim, "every bit can be set")
+	require.Equal(t, AllFeatures|FeatureResident, seen|FeatureGroups|FeatureValueDim, "every bit can be set")
 
 	// FeatureWindow stands for exactly these: a new field needs a bit of its own.
 	require.Equal(t, 3, reflect.TypeFor[Window]().NumField())
@@ -98,7 +98,7 @@ func TestEveryTensorSetsAFeature(t *testing.T) {
 }
 
 func TestFeatureNames(t *testing.T) {
-	require.Equal(t, len(featureNames), bits.OnesCount64(uint64(AllFeatures)))
+	require.Equal(t, len(featureNames), bits.OnesCount64(uint64(AllFeatures|FeatureResident)))
 	require.Equal(t, "scale,softcap,causal,window,offsets,mask,bias,lengths,lse,groups,value-dim,f16,bf16,q8_0", AllFeatures.String())
 	require.Empty(t, Features(0).String())
 	require.Equal(t, "bias", (FeatureBias | featureEnd<<3).String(), "bits without a name are left out")

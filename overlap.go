@@ -77,6 +77,9 @@ type interval struct {
 // always, and the period of their strides for views woven into one buffer in the
 // usual way; what is left is compared run by run.
 func overlaps(a, b Tensor) bool {
+	if a.memory != b.memory {
+		return false
+	}
 	a, b = a.inBlocks(), b.inBlocks()
 	aLow, aHigh, ok := a.addresses()
 	if !ok {
@@ -170,7 +173,11 @@ func gcd(a, b uintptr) uintptr {
 	return a
 }
 
+// base returns the address of the storage; memory of a device counts from 0.
 func (t Tensor) base() uintptr {
+	if t.memory != nil {
+		return 0
+	}
 	switch t.dtype {
 	case Float32:
 		return uintptr(unsafe.Pointer(unsafe.SliceData(t.f32)))

@@ -20,6 +20,7 @@ type Operands struct {
 	Masked     bool  // a boolean mask is given
 	Lengths    bool  // per-batch key lengths are given
 	LSE        bool  // the log-sum-exp is wanted
+	Resident   bool  // some tensor lies in the Memory of a device
 }
 
 func (o Operands) validate() error {
@@ -129,7 +130,7 @@ func (p Problem) String() string {
 	for _, flag := range []struct {
 		on   bool
 		name string
-	}{{p.Masked, "mask"}, {p.Lengths, "lengths"}, {p.LSE, "lse"}} {
+	}{{p.Masked, "mask"}, {p.Lengths, "lengths"}, {p.LSE, "lse"}, {p.Resident, "resident"}} {
 		if flag.on {
 			s += " " + flag.name
 		}

@@ -15,8 +15,8 @@ const (
 
 var axisNames = [4]string{"batch", "head", "sequence", "dim"}
 
-// Tensor is a view of a host slice as four axes [batch, head, sequence, dim],
-// each with a size and a stride in elements. Other memory layouts, packed
+// Tensor is a view of a host slice, or of the [Memory] of a device, as four axes
+// [batch, head, sequence, dim], each with a size and a stride in elements. Other memory layouts, packed
 // projections and broadcasts are strides, never copies. The zero Tensor is
 // absent.
 //
@@ -36,6 +36,9 @@ type Tensor struct {
 	bools   []bool
 	u8      []byte // Q8_0: whole blocks
 	err     error
+
+	memory   Memory // instead of a slice
+	elements int    // of memory
 }
 
 // NewFloat32 views data as a contiguous row-major tensor. Fewer than four sizes
@@ -147,8 +150,12 @@ func (t Tensor) Index(b, h, i, d int) int {
 	return t.offset + b*t.strides[0] + h*t.strides[1] + i*t.strides[2] + d*t.strides[3]
 }
 
-// At returns element [b, h, i, d] widened exactly; a true mask element is 1.
+// At returns element [b, h, i, d] widened exactly; a true mask element is 1. An element in
+// the [Memory] of a device is not at hand: it is NaN, until [CopyTensor] brings it.
 func (t Tensor) At(b, h, i, d int) float64 {
+	if t.memory != nil {
+		return atResident
+	}
 	at := t.Index(b, h, i, d)
 	switch t.dtype {
 	case Float32:
@@ -170,8 +177,12 @@ func (t Tensor) At(b, h, i, d int) float64 {
 
 // Set stores v at [b, h, i, d], rounded to the element type; for a mask,
 // anything but 0 is true. In a Q8_0 tensor the block's scale stays as it is, and v
-// becomes the nearest of its −127 to 127 multiples; [Tensor.SetRow] chooses scales.
+// becomes the nearest of its −127 to 127 multiples; [Tensor.SetRow] chooses scales. In the
+// [Memory] of a device nothing is stored.
 func (t Tensor) Set(b, h, i, d int, v float64) {
+	if t.memory != nil {
+		return
+	}
 	at := t.Index(b, h, i, d)
 	switch t.dtype {
 	case Float32:
@@ -193,6 +204,9 @@ func (t Tensor) Set(b, h, i, d int, v float64) {
 // of the last block becomes 0.
 func (t Tensor) SetRow(b, h, i int, row []float32) {
 	row = row[:min(len(row), t.shape[AxisDim])]
+	if t.memory != nil {
+		return
+	}
 	if t.dtype == Q8_0 {
 		QuantizeQ8_0(t.u8[t.Index(b, h, i, 0)/Q8_0Block*Q8_0BlockBytes:], row)
 		return
@@ -211,6 +225,9 @@ func (t Tensor) String() string {
 }
 
 func (t Tensor) storageLen() int {
+	if t.memory != nil {
+		return t.elements
+	}
 	switch t.dtype {
 	case Float32:
 		return len(t.f32)

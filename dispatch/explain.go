@@ -18,6 +18,8 @@ type Explanation struct {
 	PredictedMS float64       `json:"predicted_ms"`
 	// Candidates lists every backend, in the order in which they would be tried.
 	Candidates []Candidate `json:"candidates"`
+
+	copies bool // the chosen one needs copies
 }
 
 // Candidate is one backend of an [Explanation].
@@ -25,6 +27,7 @@ type Candidate struct {
 	Backend     string        `json:"backend"`
 	Device      string        `json:"device,omitempty"`
 	Software    bool          `json:"software,omitempty"` // a software rasteriser
+	Copies      bool          `json:"copies,omitempty"`   // it gets copies of what lies on another device
 	Chosen      bool          `json:"chosen"`
 	Reason      string        `json:"reason,omitempty"` // why it is not chosen
 	Predicted   time.Duration `json:"-"`
@@ -49,7 +52,7 @@ func (e *Engine) Explain(p attention.Problem) Explanation {
 	for n, c := range slices.Concat(ready, resting) {
 		if n == 0 {
 			c.Chosen, c.Reason = true, ""
-			x.Chosen, x.Predicted, x.PredictedMS = c.Backend, c.Predicted, c.PredictedMS
+			x.Chosen, x.Predicted, x.PredictedMS, x.copies = c.Backend, c.Predicted, c.PredictedMS, c.Copies
 		} else if c.Reason == "" {
 			c.Reason = behind(c, x)
 		}
@@ -67,8 +70,8 @@ func (e *Engine) Explain(p attention.Problem) Explanation {
 func (e *Engine) sort(p attention.Problem) (ready, resting, refused []Candidate) {
 	now := e.clock()
 	for _, c := range e.rank(p) {
-		shown := Candidate{Backend: c.name, Software: c.software, Device: deviceName(c.backend)}
-		if err := c.supports(p); err != nil {
+		shown := Candidate{Backend: c.name, Software: c.software, Copies: c.copies, Device: deviceName(c.backend)}
+		if _, err := c.serves(p); err != nil {
 			shown.Reason = string(Unsupported) + ": " + err.Error()
 			refused = append(refused, shown)
 			continue
@@ -96,6 +99,8 @@ func (e *Engine) sort(p attention.Problem) (ready, resting, refused []Candidate)
 // behind says why a backend that could run the problem comes after the chosen one.
 func behind(c Candidate, x Explanation) string {
 	switch {
+	case c.Copies && !x.copies:
+		return fmt.Sprintf("copies to the host what lies on the device of %q", x.Chosen)
 	case c.Software:
 		return fmt.Sprintf("software rasteriser: comes after every other backend, such as %q", x.Chosen)
 	case c.Predicted == x.Predicted:

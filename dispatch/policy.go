@@ -16,22 +16,34 @@ import (
 type candidate struct {
 	*member
 	predicted time.Duration
+	copies    bool // it reaches nothing in the memory of a device, and gets copies
 }
 
 // rank orders the members that may be chosen for p: real devices before
-// software rasterisers, then by predicted time, then by the order of the list.
+// software rasterisers, those that need no copies of what lies on a device before those that
+// do, then by predicted time, then by the order of the list.
 // Support and health are asked later, so that a refusal of a better one shows.
 func (e *Engine) rank(p attention.Problem) []candidate {
 	work := workOf(p)
 	var list []candidate
 	for _, m := range e.members {
 		if e.named == "" || m.name == e.named {
-			list = append(list, candidate{m, e.estimate.Estimate(m.class(), work)})
+			c := candidate{member: m, predicted: e.estimate.Estimate(m.class(), work)}
+			if p.Resident {
+				c.copies, _ = m.serves(p)
+			}
+			list = append(list, c)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int {
 		if a.software != b.software {
 			if a.software {
+				return 1
+			}
+			return -1
+		}
+		if a.copies != b.copies {
+			if a.copies {
 				return 1
 			}
 			return -1
@@ -45,8 +57,10 @@ func (e *Engine) rank(p attention.Problem) []candidate {
 // come last: a call had rather try them than fail.
 func (e *Engine) attend(ctx context.Context, call *attention.Call, report *Report) error {
 	var resting []candidate
+	host := &hosted{of: call}
 	for _, c := range e.rank(call.Problem) {
-		if err := c.supports(call.Problem); err != nil {
+		var err error
+		if c.copies, err = c.serves(call.Problem); err != nil {
 			if stop := e.refuse(ctx, c, call.Problem, err, report); stop != nil {
 				return stop
 			}
@@ -57,16 +71,33 @@ func (e *Engine) attend(ctx context.Context, call *attention.Call, report *Repor
 			resting = append(resting, c)
 			continue
 		}
-		if done, err := e.try(ctx, c, call, report); done {
+		if done, err := e.place(ctx, c, host, report); done {
 			return err
 		}
 	}
 	for _, c := range resting {
-		if done, err := e.try(ctx, c, call, report); done {
+		if done, err := e.place(ctx, c, host, report); done {
 			return err
 		}
 	}
 	return &ExhaustedError{Problem: call.Problem, Refusals: slices.Concat(e.absent, report.Refusals)}
+}
+
+// place tries the call on a candidate, with copies of what it cannot reach. What goes wrong
+// with those is no fault of the candidate.
+func (e *Engine) place(ctx context.Context, c candidate, host *hosted, report *Report) (done bool, err error) {
+	if !c.copies {
+		return e.try(ctx, c, host.of, report)
+	}
+	call, err := host.fetch(ctx)
+	if err != nil {
+		return true, err
+	}
+	if done, err = e.try(ctx, c, call, report); done && err == nil {
+		report.Copied = true
+		err = host.store(ctx)
+	}
+	return done, err
 }
 
 // try runs call on one candidate; done is false when the next one should try.

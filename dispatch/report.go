@@ -56,10 +56,13 @@ func reasonOf(err error) (reason Reason, known bool) {
 // affectsHealth reports whether a failed plan or run says something about the device
 // and not only about the problem. A kernel in quarantine, which makes its problems
 // unsupported, says nothing about the others; nor does a backend that was opened
-// become unavailable without a fault.
+// become unavailable without a fault. What was lost with a device that has come back
+// meanwhile is lost, but the device is well.
 func affectsHealth(r Reason, err error) bool {
 	switch r {
-	case DeviceLost, OutOfMemory, Unavailable:
+	case DeviceLost:
+		return !lostBefore(err)
+	case OutOfMemory, Unavailable:
 		return true
 	case SelfTest:
 		return !errors.Is(err, attention.ErrUnsupported)
@@ -83,6 +86,9 @@ type Report struct {
 	// chosen, refused or failed, so that another one ran the call. A backend that
 	// could not be opened is in Refusals of every call but is no fall-back of it.
 	FellBack bool `json:"fell_back"`
+	// Copied is true when tensors in the memory of a device were copied to the host for
+	// the backend that ran the call.
+	Copied bool `json:"copied,omitempty"`
 	// Refusals lists the backends that could not be opened and those that
 	// refused or failed before the call was run, in order.
 	Refusals []Refusal     `json:"refusals,omitempty"`

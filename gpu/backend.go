@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/glattn/attention"
@@ -37,6 +39,8 @@ type Options struct {
 	Run func(work func())
 	// CacheDir holds program binaries; the user's cache directory if empty.
 	CacheDir string
+	// Budget is how long a dispatch should take at most; 50 ms if 0. Longer work is cut.
+	Budget time.Duration
 	// Tile, if not nil, replaces the tile of a kernel. For tests and tuning.
 	Tile func(v Variant) Tile
 	// SkipSelfTest trusts every kernel without testing it before its first call.
@@ -53,12 +57,19 @@ type Backend struct {
 	opt      Options
 	info     Info
 	limits   gl.Limits
+	tuned    *tuned
 	thread   *thread
 	health   health
 	provider ContextProvider
-	c        *gl.Context // nil while the device is lost; used on the thread only, as are the next four
+	count    counters
+	live     atomic.Pointer[gl.Context] // c, for other goroutines to compare with
+	lookers  sync.RWMutex               // held for reading by those who look at mapped memory
+	c        *gl.Context                // nil while the device is lost; used on the thread only, as is all that follows
 	programs *programs
 	buffers  *buffers
+	returns  *buffers // mapped, for results
+	stage    *staging // nil for uploads through the driver
+	flights  flights
 	uniforms gl.Buffer
 	found    *gl.State // of a given context, when the backend got it
 	messages []string  // what a debug context reported since the last call
@@ -111,7 +122,12 @@ func (b *Backend) setUp() error {
 		b.found = b.c.Save()
 	}
 	b.programs = newPrograms(b)
-	b.buffers = newBuffers(b.c)
+	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)
+	b.returns = newBuffers(b.c, gl.UsagePersistentReadback, 128<<20)
+	b.flights = flights{c: b.c, count: &b.count}
+	if b.c.Info().Persistent && !b.info.Software { // whose memory is the host's already
+		b.stage = newStaging(b.c)
+	}
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
 	if err == nil && b.opt.Run != nil {
 		err = b.c.Restore(b.found)
@@ -119,6 +135,7 @@ func (b *Backend) setUp() error {
 	if err != nil {
 		return errors.Join(translate(err), b.tearDown())
 	}
+	b.live.Store(b.c)
 	return nil
 }
 
@@ -137,6 +154,7 @@ func (b *Backend) describe() error {
 	}
 	if b.info == (Info{}) {
 		b.info, b.limits = found, limits
+		b.tuned = openTuned(cacheDir(b.opt.CacheDir), found)
 	}
 	if b.info != found || b.limits != limits {
 		return fmt.Errorf("gpu: %w: %s answers instead of %s", attention.ErrUnavailable, found.Renderer, b.info.Renderer)
@@ -149,19 +167,27 @@ func (b *Backend) tearDown() error {
 	if b.c == nil {
 		return nil
 	}
+	b.live.Store(nil)
+	b.lookers.Lock() // what they look at is gone with the context, and would end the process
+	defer b.lookers.Unlock()
 	if b.programs != nil {
 		b.programs.close()
 	}
-	if b.buffers != nil {
-		b.buffers.drop()
+	b.flights.abandon()
+	for _, pool := range []*buffers{b.buffers, b.returns} { // nil if setUp came to no end
+		if pool != nil {
+			pool.drop()
+		}
 	}
+	b.stage.close()
 	b.c.DeleteBuffer(b.uniforms)
 	if b.found != nil {
 		_ = b.c.Restore(b.found) // the last that can be done for the owner
 	}
 	b.c.Close()
 	provider := b.provider
-	b.provider, b.c, b.programs, b.buffers, b.uniforms, b.found = nil, nil, nil, nil, 0, nil
+	b.provider, b.c, b.found = nil, nil, nil
+	b.programs, b.buffers, b.returns, b.stage, b.flights, b.uniforms = nil, nil, nil, nil, flights{}, 0
 	return errors.Join(provider.Release(), provider.Close())
 }
 
@@ -185,7 +211,8 @@ func (b *Backend) Software() bool { return b.info.Software }
 // supported lists the features of the kernels.
 const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.FeatureCausal | attention.FeatureWindow |
 	attention.FeatureOffsets | attention.FeatureMask | attention.FeatureBias | attention.FeatureLengths |
-	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16
+	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16 |
+	attention.FeatureResident
 
 // Supports reports whether the device computes p: its features, D and Dv up to
 // MaxDim, and one batch entry and KV head within the device's buffer limit. A kernel
@@ -198,19 +225,27 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.health.refusal(v); err != nil {
 		return err
 	}
-	splits := v.splits(p.KeyLen)
-	if largest := jobBytes(p, 1, 1).withPartials(splits).largest(); largest > b.limits.MaxSSBOBytes {
-		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %d bytes per batch entry and KV head", largest),
-			Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
-		}
-	}
-	if splits > maxGroups {
-		return &attention.UnsupportedError{
-			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d work groups of keys", maxGroups),
-		}
+	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
+		return b.tooLarge(p, v)
 	}
 	return nil
+}
+
+// tooLarge refuses a problem of which not even a step of queries and of keys fits.
+func (b *Backend) tooLarge(p attention.Problem, v Variant) error {
+	splits := v.splits(p.KeyLen)
+	p.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
+	if v.Tile.Split > 0 {
+		p.KeyLen = min(p.KeyLen, v.Tile.Split)
+	}
+	return &attention.UnsupportedError{
+		Backend: b.Name(), Feature: fmt.Sprintf("tensors of %d bytes for %d queries and %d keys", jobBytes(p, 1, 1).withPartials(splits).largest(), p.QueryLen, p.KeyLen),
+		Limit: fmt.Sprintf("the device's storage blocks hold %d", b.limits.MaxSSBOBytes),
+	}
+}
+
+func (b *Backend) sizer(p attention.Problem, v Variant) sizer {
+	return sizer{problem: p, variant: v, limit: b.limits.MaxSSBOBytes}
 }
 
 // computes reports whether there are kernels for p, whatever its lengths.
@@ -233,42 +268,65 @@ func (b *Backend) computes(p attention.Problem) error {
 // a CompileError, which is an attention.ErrUnsupported. The lengths of p may be a
 // capacity beyond the device's buffers: what a call needs is checked when it runs.
 func (b *Backend) Plan(ctx context.Context, p attention.Problem) (attention.Plan, error) {
+	return b.plan(ctx, p, nil)
+}
+
+func (b *Backend) plan(ctx context.Context, p attention.Problem, tile *Tile) (attention.Plan, error) {
 	if err := b.computes(p); err != nil {
 		return nil, err
 	}
-	plan := &plan{backend: b, variant: b.variant(p)}
+	made := &plan{backend: b, tile: tile}
+	made.variant = made.variantOf(p)
 	err := b.thread.do(ctx, func() error {
-		if _, err := b.programs.get(plan.variant); err != nil {
-			return err
-		}
-		if plan.variant.Partial {
-			_, err := b.programs.get(mergeOf(plan.variant))
-			return err
+		for _, v := range made.variants(p) {
+			if _, err := b.programs.get(v); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return plan, nil
+	return made, nil
 }
 
-// variant chooses kernel and tile by the problem's rows per KV head and by the
+// variant chooses kernel and tile by the problem's rows per KV head, its keys and the
 // device, never by batch or head count: the bits of a row must not depend on what
 // is computed beside it.
 func (b *Backend) variant(p attention.Problem) Variant {
-	rows := p.QueryLen * p.Group()
-	kernel := b.opt.Kernel
-	switch {
-	case kernel != KernelAuto:
-	case b.info.Software:
-		kernel = KernelRows
-	case rows <= decodeRows:
-		kernel = KernelDecode
-	default:
-		kernel = KernelTiled
+	kernel := b.kernel(p)
+	if b.opt.Tile == nil {
+		if tile, ok := b.tuned.tile(tuneClass(variantOf(kernel, p, Tile{}, false), p)); ok {
+			return b.tiled(p, tile)
+		}
 	}
-	return chosen(kernel, p, b.opt.Tile)
+	return b.fitted(p, chosen(kernel, p, b.opt.Tile))
+}
+
+// tiled is the variant of p with a given tile.
+func (b *Backend) tiled(p attention.Problem, tile Tile) Variant {
+	return b.fitted(p, chosen(b.kernel(p), p, func(Variant) Tile { return tile }))
+}
+
+// fitted splits the keys of a variant where they would not fit a storage block.
+func (b *Backend) fitted(p attention.Problem, v Variant) Variant {
+	if size := jobBytes(p, 1, 1); v.Kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
+		v.Tile.Split, v.Partial = longSplit, true
+	}
+	return v
+}
+
+func (b *Backend) kernel(p attention.Problem) Kernel {
+	switch {
+	case b.opt.Kernel != KernelAuto:
+		return b.opt.Kernel
+	case b.info.Software:
+		return KernelRows
+	case p.QueryLen*p.Group() <= decodeRows:
+		return KernelDecode
+	}
+	return KernelTiled
 }
 
 // Close releases the device, after the work in progress. Plans made by it return

@@ -348,7 +348,10 @@ func TestCallsLeakNoBuffers(t *testing.T) {
 	require.ErrorIs(t, runOn(context.Background(), b, newTestCall(t, specs[1])), errPlanted)
 	b.c.Inject("Dispatch", nil)
 	require.Equal(t, before, live(), "a steady state")
-	onThread(t, b, func(require.TestingT) { b.buffers.drop() })
+	onThread(t, b, func(require.TestingT) {
+		b.buffers.drop()
+		b.returns.drop()
+	})
 	require.Equal(t, 1, live(), "all but the parameters are lent and given back")
 }
 

@@ -47,14 +47,7 @@ const verdictVersion = 1
 // openBinaryCache uses dir, or glattn/programs in the user's cache directory, and
 // returns nil where neither can be had.
 func openBinaryCache(dir string) *binaryCache {
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil
-		}
-		dir = filepath.Join(base, "glattn", "programs")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if dir = cacheDir(dir); dir == "" || os.MkdirAll(dir, 0o700) != nil {
 		return nil
 	}
 	return &binaryCache{dir: dir, cap: cacheCap, now: time.Now}

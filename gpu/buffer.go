@@ -10,17 +10,19 @@ import (
 // buffers lends storage buffers in sizes of powers of two and keeps them for the
 // next call. It is used on the GL thread only.
 type buffers struct {
-	c    *gl.Context
-	free map[int][]gl.Buffer // by log2 of the size
-	held int64               // bytes in free
-	cap  int64               // most bytes kept in free
+	c     *gl.Context
+	usage gl.Usage
+	free  map[int][]gl.Buffer  // by log2 of the size
+	maps  map[gl.Buffer][]byte // of buffers that stay mapped
+	held  int64                // bytes in free
+	cap   int64                // most bytes kept in free
 }
 
 // minBuffer is the smallest buffer, so that tiny ones are few kinds.
 const minBuffer = 1 << 12
 
-func newBuffers(c *gl.Context) *buffers {
-	return &buffers{c: c, free: map[int][]gl.Buffer{}, cap: 512 << 20}
+func newBuffers(c *gl.Context, usage gl.Usage, most int64) *buffers {
+	return &buffers{c: c, usage: usage, free: map[int][]gl.Buffer{}, maps: map[gl.Buffer][]byte{}, cap: most}
 }
 
 func sizeClass(n int64) int { return bits.Len64(uint64(max(n, minBuffer) - 1)) }
@@ -34,10 +36,10 @@ func (p *buffers) get(n int64, label string) (gl.Buffer, error) {
 		p.held -= 1 << class
 		return b, nil
 	}
-	b, err := p.c.CreateBuffer(1<<class, label, gl.UsageDevice)
+	b, err := p.c.CreateBuffer(1<<class, label, p.usage)
 	if err != nil && p.held > 0 {
 		p.drop() // what is kept for later may be what is missing now
-		b, err = p.c.CreateBuffer(1<<class, label, gl.UsageDevice)
+		b, err = p.c.CreateBuffer(1<<class, label, p.usage)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("gpu: %s: %w", label, translate(err))
@@ -52,7 +54,7 @@ func (p *buffers) put(b gl.Buffer) {
 		return
 	}
 	if p.held+size > p.cap {
-		p.c.DeleteBuffer(b)
+		p.delete(b)
 		return
 	}
 	class := sizeClass(size)
@@ -64,9 +66,27 @@ func (p *buffers) put(b gl.Buffer) {
 func (p *buffers) drop() {
 	for class, list := range p.free {
 		for _, b := range list {
-			p.c.DeleteBuffer(b)
+			p.delete(b)
 		}
 		delete(p.free, class)
 	}
 	p.held = 0
+}
+
+func (p *buffers) delete(b gl.Buffer) {
+	delete(p.maps, b)
+	p.c.DeleteBuffer(b) // unmaps it too
+}
+
+// mapped returns the memory of a buffer that was made to stay mapped for reading.
+func (p *buffers) mapped(b gl.Buffer) ([]byte, error) {
+	if memory, ok := p.maps[b]; ok {
+		return memory, nil
+	}
+	memory, err := p.c.MapRead(b, 0, p.c.BufferSize(b))
+	if err != nil {
+		return nil, fmt.Errorf("gpu: mapping: %w", translate(err))
+	}
+	p.maps[b] = memory
+	return memory, nil
 }

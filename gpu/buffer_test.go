@@ -18,7 +18,7 @@ func TestSizeClasses(t *testing.T) {
 func TestBuffersAreLentAgain(t *testing.T) {
 	b := anyBackend(t)
 	onThread(t, b, func(t require.TestingT) {
-		p := newBuffers(b.c)
+		p := newBuffers(b.c, gl.UsageDevice, 512<<20)
 		p.cap = 3 * minBuffer
 		first, err := p.get(5000, "first")
 		require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestBuffersAreLentAgain(t *testing.T) {
 func TestBuffersGiveBackWhatIsKeptWhenMemoryEnds(t *testing.T) {
 	b := ownBackend(t, Options{})
 	onThread(t, b, func(t require.TestingT) {
-		p := newBuffers(b.c)
+		p := newBuffers(b.c, gl.UsageDevice, 512<<20)
 		kept, err := p.get(1, "kept")
 		require.NoError(t, err)
 		p.put(kept)

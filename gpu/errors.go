@@ -31,6 +31,17 @@ func (e *CompileError) Error() string {
 // Is makes errors.Is(err, attention.ErrUnsupported) true.
 func (e *CompileError) Is(target error) bool { return target == attention.ErrUnsupported }
 
+// LostMemoryError reports that something lay in the memory of a device that was lost
+// meanwhile: a Tensor, or the work of a call that began before. It is an
+// attention.ErrDeviceLost, but says nothing of the device as it is now.
+type LostMemoryError struct{ What string }
+
+// Error says what was lost.
+func (e *LostMemoryError) Error() string { return "gpu: " + e.What + " was lost with the device" }
+
+// Is makes errors.Is(err, attention.ErrDeviceLost) true.
+func (e *LostMemoryError) Is(target error) bool { return target == attention.ErrDeviceLost }
+
 // translate wraps the errors of the GL layer in the sentinels of the root package.
 // A loss comes first, because a driver may name it along with its consequences. A
 // GL error that stands for neither loss nor memory means that the driver does not

@@ -98,6 +98,7 @@ func (m *matrix) forget() {
 	onThread(m.t, m.b, func(require.TestingT) {
 		m.b.programs.close()
 		m.b.buffers.drop()
+		m.b.returns.drop()
 		if m.cold {
 			m.b.programs.disk = nil
 		}

@@ -62,12 +62,16 @@ func TestPlantedFaults(t *testing.T) {
 		{"Dispatch", gl.ErrOutOfMemory, attention.ErrOutOfMemory},
 		{"Fence", gl.ErrDeviceLost, attention.ErrDeviceLost},
 		{"WaitSync", gl.ErrDeviceLost, attention.ErrDeviceLost},
-		{"Read", gl.ErrDeviceLost, attention.ErrDeviceLost},
-		{"Read", gl.ErrOutOfMemory, attention.ErrOutOfMemory},
+		{"Copy", gl.ErrDeviceLost, attention.ErrDeviceLost},
+		{"Copy", gl.ErrOutOfMemory, attention.ErrOutOfMemory},
+		{"MapRead", gl.ErrOutOfMemory, attention.ErrOutOfMemory},
 	} {
 		t.Run(tc.op+" "+tc.fault.Error(), func(t *testing.T) {
-			onThread(t, b, func(require.TestingT) { b.buffers.drop() }) // so that buffers are made
-			struck := b.c                                               // which a loss replaces
+			onThread(t, b, func(require.TestingT) { // so that buffers are made, and mapped
+				b.buffers.drop()
+				b.returns.drop()
+			})
+			struck := b.c // which a loss replaces
 			struck.Inject(tc.op, tc.fault)
 			blank(c)
 			err := plan.Run(ctx, c)

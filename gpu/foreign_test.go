@@ -53,7 +53,7 @@ func ownContext(t *testing.T) (*owned, *gl.Context) {
 		require.NoError(t, err)
 		require.NoError(t, mine.BindStorage(n, b, int64(n%2)*256, 512))
 		require.NoError(t, mine.BindUniform(n%4, b, 0, 256))
-		view, err := mine.CreateTexels(b, 64, gl.TexelsFloat4)
+		view, err := mine.CreateTexels(b, 0, 64, gl.TexelsFloat4)
 		require.NoError(t, err)
 		mine.BindTexels(n%4, view)
 	}

@@ -139,7 +139,8 @@ func (b *Backend) guarded(work func() error) error {
 	}
 	err := b.keepState(work)
 	lost := b.c.ResetStatus() // which the last call of the work may have met
-	if lost == nil && errors.Is(err, attention.ErrDeviceLost) {
+	var before *LostMemoryError
+	if lost == nil && errors.Is(err, attention.ErrDeviceLost) && !errors.As(err, &before) {
 		lost = err
 	}
 	if lost == nil {

@@ -59,71 +59,49 @@ func (s sizes) withPartials(splits int) sizes {
 	return s
 }
 
-// jobBudget is the device memory a job may take, well within the smallest GPUs.
-const jobBudget = 1 << 30
-
-// jobs cuts the batch entries and KV heads of p into regions whose buffers fit
-// the limit each and the budget together. The heads of a region are KV heads.
-func jobs(p attention.Problem, splits int, limit int64) []region {
-	fits := func(batch, kvHeads int) bool {
-		s := jobBytes(p, batch, kvHeads).withPartials(splits)
-		return s.largest() <= limit && s.total() <= jobBudget
-	}
-	heads := 1 // one always runs: Supports refused what would not fit
-	for heads < p.KVHeads && fits(1, heads+1) {
-		heads++
-	}
-	batch := 1
-	for heads == p.KVHeads && batch < p.Batch && fits(batch+1, heads) {
-		batch++
-	}
-	var list []region
-	for b := 0; b < p.Batch; b += batch {
-		for g := 0; g < p.KVHeads; g += heads {
-			list = append(list, region{b, min(b+batch, p.Batch), g, min(g+heads, p.KVHeads)})
-		}
-	}
-	return list
-}
-
-// queryHeads returns the region of the query heads that belong to the KV heads of r.
-func (r region) queryHeads(group int) region {
-	return region{r.b0, r.b1, r.h0 * group, r.h1 * group}
-}
-
-// part returns the problem of a region alone.
-func part(p attention.Problem, r region) attention.Problem {
-	p.Batch, p.KVHeads, p.Heads = r.b1-r.b0, r.h1-r.h0, (r.h1-r.h0)*p.Group()
-	return p
-}
-
-// packed are the inputs of a job in device layout.
+// packed are the inputs that some keys and values have, in device layout.
 type packed struct {
-	q, k, v, sequences []byte
-	bias, mask         scores
+	k, v, sequences []byte // k and v only where they have to be brought to the device
+	bias, mask      scores
+	finite          bool // V holds neither NaN nor Inf, or nobody wants to know
 }
 
 // scratch is the host memory of a call, kept for the next.
 type scratch struct{ q, k, v, bias, mask, o, stats []byte }
 
-func pack(call *attention.Call, r region, s *scratch) packed {
+// packQueries returns the queries of a region in device layout.
+func packQueries(call *attention.Call, r region, queries span, s *scratch) []byte {
+	q := call.In.Q.Slice(attention.AxisSequence, queries.low, queries.high)
+	return packRows(q, r.queryHeads(call.Problem.Group()), true, &s.q)
+}
+
+// packKeys returns keys and values of a region in device layout, those that are wanted, and
+// all that depends on which keys they are. With guard it looks for NaN and Inf. Positions count from the first of them.
+func packKeys(call *attention.Call, r region, queries, keys span, k, v, guard bool, s *scratch) packed {
 	p := call.Problem
 	rows := r.queryHeads(p.Group())
-	in := packed{
-		q: packRows(call.In.Q, rows, true, &s.q),
-		k: packRows(call.In.K, r, false, &s.k),
-		v: packRows(call.In.V, r, false, &s.v),
+	var in packed
+	if k {
+		in.k = packRows(call.In.K.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.k)
+	}
+	if v {
+		in.v = packRows(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.v)
+		in.finite = !guard || allFinite(in.v, p.V)
 	}
 	for b := r.b0; b < r.b1; b++ {
 		m := call.Mask(b, 0) // lengths and offsets are the same for all heads
-		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(m.KeyLen())))
-		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(m.Offset())))
+		length := min(max(m.KeyLen()-keys.low, 0), keys.size())
+		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(length)))
+		in.sequences = binary.LittleEndian.AppendUint32(in.sequences, uint32(int32(m.Offset()+queries.low-keys.low)))
+	}
+	cut := func(t attention.Tensor) attention.Tensor {
+		return t.Slice(attention.AxisSequence, queries.low, queries.high).Slice(attention.AxisDim, keys.low, keys.high)
 	}
 	if call.In.Bias.Present() {
-		in.bias = packScores(call.In.Bias, rows, &s.bias)
+		in.bias = packScores(cut(call.In.Bias), rows, &s.bias)
 	}
 	if call.In.Mask.Present() {
-		in.mask = packScores(call.In.Mask, rows, &s.mask)
+		in.mask = packScores(cut(call.In.Mask), rows, &s.mask)
 	}
 	return in
 }

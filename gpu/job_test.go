@@ -2,57 +2,12 @@ package gpu
 
 import (
 	"context"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/glattn/attention"
 )
-
-func TestJobsCoverEveryHeadOnce(t *testing.T) {
-	random := rand.New(rand.NewPCG(7, 8))
-	for range 300 {
-		p := attention.Problem{Shape: attention.Shape{Batch: 1 + random.IntN(6), KVHeads: 1 + random.IntN(5), QueryLen: 1 + random.IntN(50),
-			KeyLen: 1 + random.IntN(50), Dim: 1 + random.IntN(20), ValueDim: 1 + random.IntN(20)}}
-		p.Heads = p.KVHeads * (1 + random.IntN(3))
-		p.K, p.V, p.Masked = attention.Float16, attention.Float32, random.IntN(2) == 0
-		splits := 1 + random.IntN(3)
-		one := jobBytes(p, 1, 1).withPartials(splits).largest()
-		limit := one * (1 + random.Int64N(12))
-		seen := map[[2]int]int{}
-		for _, r := range jobs(p, splits, limit) {
-			require.LessOrEqual(t, jobBytes(p, r.b1-r.b0, r.h1-r.h0).withPartials(splits).largest(), limit)
-			require.Equal(t, jobBytes(part(p, r), r.b1-r.b0, r.h1-r.h0), jobBytes(p, r.b1-r.b0, r.h1-r.h0), "a part alone takes what it takes")
-			require.Equal(t, p.Group(), part(p, r).Group())
-			for b := r.b0; b < r.b1; b++ {
-				for h := r.h0; h < r.h1; h++ {
-					seen[[2]int{b, h}]++
-				}
-			}
-		}
-		require.Len(t, seen, p.Batch*p.KVHeads)
-		for at, n := range seen {
-			require.Equal(t, 1, n, "%v", at)
-		}
-	}
-}
-
-// TestJobBytesAreWhatIsPacked keeps the sizes that limits are checked against.
-func TestJobBytesAreWhatIsPacked(t *testing.T) {
-	call := newTestCall(t, callSpec{d: 7, dv: 5, bias: true, mask: true})
-	p := call.Problem
-	in := pack(call, region{0, p.Batch, 0, p.KVHeads}, new(scratch))
-	s := jobBytes(p, p.Batch, p.KVHeads)
-	require.Len(t, in.q, int(s.q))
-	require.Len(t, in.k, int(s.k))
-	require.Len(t, in.v, int(s.v))
-	require.Len(t, in.sequences, int(s.sequences))
-	require.LessOrEqual(t, len(in.bias.data), int(s.bias))
-	require.LessOrEqual(t, len(in.mask.data), int(s.mask)+3)
-	require.Equal(t, s.o*3, s.withPartials(3).partialOutput)
-	require.Equal(t, max(s.q, s.o, s.bias), s.largest())
-}
 
 // bitsWith runs a call on a backend after a change to it, which is undone.
 func bitsWith(t *testing.T, b *Backend, c *attention.Call, change func(), undo func()) []uint32 {
@@ -86,15 +41,58 @@ func TestSmallBuffersChangeNoBits(t *testing.T) {
 			splits := b.variant(c.Problem).splits(c.Problem.KeyLen)
 			one := jobBytes(c.Problem, 1, 1).withPartials(splits).largest()
 			for _, limit := range []int64{one, 2 * one, 4 * one} {
-				require.Greater(t, len(jobs(c.Problem, splits, limit)), 1)
+				b.limits.MaxSSBOBytes = limit
+				parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
+				b.limits.MaxSSBOBytes = large
+				require.Greater(t, len(parts), 1)
 				got := bitsWith(t, b, c, func() { b.limits.MaxSSBOBytes = limit }, func() { b.limits.MaxSSBOBytes = large })
 				require.Equal(t, whole, got, "limit %d", limit)
 			}
-			b.limits.MaxSSBOBytes = one - 1
+			b.limits.MaxSSBOBytes = 64
 			defer func() { b.limits.MaxSSBOBytes = large }()
 			var refused *attention.UnsupportedError
-			require.ErrorAs(t, b.Supports(c.Problem), &refused, "one batch entry and KV head must fit")
+			require.ErrorAs(t, b.Supports(c.Problem), &refused, "a step of queries and keys must fit")
 			require.ErrorContains(t, refused, "storage blocks hold")
+		})
+	}
+}
+
+// TestRangesOfQueriesAndKeysChangeNoBits cuts a call of which not even one head fits.
+func TestRangesOfQueriesAndKeysChangeNoBits(t *testing.T) {
+	for _, k := range kernelsUnderTest {
+		t.Run(k.name, func(t *testing.T) {
+			b := sharedBackend(t, "ranges "+k.name, Options{Kernel: k.opt.Kernel, Tile: func(v Variant) Tile {
+				tile := smallTile(v)
+				if v.Kernel == KernelTiled {
+					tile.Split = 64
+				}
+				return tile
+			}})
+			cutQueries, cutKeys := 0, 0
+			for _, spec := range []callSpec{
+				{batch: 2, heads: 2, kvHeads: 2, lq: 45, lk: 700, d: 12, options: attention.Options{Causal: attention.BottomRight}},
+				{batch: 1, heads: 4, kvHeads: 2, lq: 30, lk: 601, d: 8, dv: 20, bias: true, mask: true},
+				{batch: 1, heads: 2, kvHeads: 1, lq: 45, lk: 700, d: 12, options: attention.Options{
+					Causal: attention.TopLeft, Window: attention.Window{Left: 90, Right: -1, Align: attention.TopLeft}, Softcap: 5}},
+			} {
+				c := newTestCall(t, spec)
+				whole := bitsWith(t, b, c, func() {}, func() {})
+				requireRight(t, c)
+				large := b.limits.MaxSSBOBytes
+				for limit := int64(1 << 12); limit < 1<<17; limit *= 2 {
+					b.limits.MaxSSBOBytes = limit
+					parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
+					b.limits.MaxSSBOBytes = large
+					if parts == nil {
+						continue
+					}
+					cutQueries, cutKeys = max(cutQueries, len(parts[0].queries)), max(cutKeys, len(parts[0].keys))
+					got := bitsWith(t, b, c, func() { b.limits.MaxSSBOBytes = limit }, func() { b.limits.MaxSSBOBytes = large })
+					require.Equal(t, whole, got, "limit %d: %v", limit, parts)
+				}
+			}
+			require.Greater(t, cutQueries, 1)
+			require.Greater(t, cutKeys, 1)
 		})
 	}
 }
@@ -133,6 +131,33 @@ func TestShortDispatchesChangeNoBits(t *testing.T) {
 					require.Greater(t, learned, flops, "there were several dispatches: the first teaches nothing")
 				}
 			}
+		})
+	}
+}
+
+// TestStorageBlocksOf16MiB has keys, biases and partial results that no storage block of
+// 16 MiB holds as a whole, with the tiles that are shipped.
+func TestStorageBlocksOf16MiB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: a minute under the race detector")
+	}
+	for name, spec := range map[string]callSpec{
+		"keys":           {batch: 1, heads: 2, kvHeads: 2, lq: 3, lk: 70_000, d: 64},
+		"keys and masks": {batch: 1, heads: 1, kvHeads: 1, lq: 70, lk: 66_000, d: 64, mask: true, bias: true, options: attention.Options{Causal: attention.BottomRight}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newTestCall(t, spec)
+			b := sharedBackend(t, "auto", Options{})
+			large := b.limits.MaxSSBOBytes
+			b.limits.MaxSSBOBytes = 16 << 20
+			defer func() { b.limits.MaxSSBOBytes = large }()
+			parts := b.sizer(c.Problem, b.variant(c.Problem)).cuts()
+			require.Greater(t, len(parts[0].keys), 1)
+			require.NoError(t, b.Supports(c.Problem))
+			require.NoError(t, runOn(context.Background(), b, c))
+			requireRight(t, c)
+			got := outputBits(c)
+			require.Equal(t, got, bitsWith(t, b, c, func() { b.limits.MaxSSBOBytes = large }, func() { b.limits.MaxSSBOBytes = 16 << 20 }))
 		})
 	}
 }

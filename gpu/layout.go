@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/kernel"
 )
 
 // rowBytes returns the bytes of one row of width n in device layout: whole vec4s,
@@ -51,9 +52,15 @@ func packRows(t attention.Tensor, r region, widen bool, scratch *[]byte) []byte 
 // packRow writes one row and returns the bytes written.
 func packRow(t attention.Tensor, at, n int, wide bool, row []byte) int {
 	stride := t.Strides()[attention.AxisDim]
+	if n == 1 {
+		stride = 1
+	}
 	switch {
 	case t.DType() == attention.Float32:
 		src := t.Float32s()
+		if stride == 1 {
+			return copy(row, floatBytes(src[at:at+n]))
+		}
 		for d := range n {
 			binary.LittleEndian.PutUint32(row[4*d:], math.Float32bits(src[at+d*stride]))
 		}
@@ -64,16 +71,21 @@ func packRow(t attention.Tensor, at, n int, wide bool, row []byte) int {
 		}
 		return 2 * n
 	default:
-		src := t.Uint16s()
-		widen := attention.BFloat16ToFloat32
-		if t.DType() == attention.Float16 {
-			widen = attention.Float16ToFloat32
-		}
-		for d := range n {
-			binary.LittleEndian.PutUint32(row[4*d:], math.Float32bits(widen(src[at+d*stride])))
-		}
+		widenInto(bytesFloats(row[:4*n]), t, at, stride)
 	}
 	return 4 * n
+}
+
+// widenInto reads len(dst) 16-bit elements of t from storage index at on, stride apart.
+func widenInto(dst []float32, t attention.Tensor, at, stride int) {
+	src, set := kernel.Rows{Uint16s: t.Uint16s(), Brain: t.DType() == attention.BFloat16, Stride: 1}, kernel.Auto()
+	if stride == 1 {
+		set.Widen(dst, src, at)
+		return
+	}
+	for d := range dst {
+		set.Widen(dst[d:d+1], src, at+d*stride)
+	}
 }
 
 // rowView returns the caller's memory if the region is already packed there.
@@ -111,6 +123,11 @@ func rowView(t attention.Tensor, r region, wide bool) []byte {
 // no OpenGL 4.3 driver to hand them to.
 func floatBytes(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
+}
+
+// bytesFloats views bytes, which begin at a multiple of 4, as numbers.
+func bytesFloats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
 
 // scores is a bias or mask in device layout: only the elements that differ, and
@@ -170,13 +187,8 @@ func packScoreRow(t attention.Tensor, base, stride, n int, out []byte) int {
 			binary.LittleEndian.PutUint32(out[4*j:], math.Float32bits(src[base+j*stride]))
 		}
 	default:
-		src := t.Uint16s()
-		widen := attention.BFloat16ToFloat32
-		if t.DType() == attention.Float16 {
-			widen = attention.Float16ToFloat32
-		}
-		for j := range n {
-			binary.LittleEndian.PutUint32(out[4*j:], math.Float32bits(widen(src[base+j*stride])))
+		if n > 0 {
+			widenInto(bytesFloats(out[:4*n]), t, base, stride)
 		}
 	}
 	return 4 * n
@@ -184,28 +196,43 @@ func packScoreRow(t attention.Tensor, base, stride, n int, out []byte) int {
 
 // unpackRows stores rows of whole vec4s into a region of the output tensor.
 func unpackRows(t attention.Tensor, r region, src []byte) {
-	shape, stride := t.Shape(), t.Strides()[attention.AxisDim]
-	pitch := rowBytes(shape[3], true)
-	at := 0
+	shape := t.Shape()
+	pitch := rowBytes(shape[3], true) / 4
+	rows := bytesFloats(src)
 	for b := r.b0; b < r.b1; b++ {
 		for h := r.h0; h < r.h1; h++ {
 			for i := range shape[2] {
-				to := t.Index(b, h, i, 0)
-				for d := range shape[3] {
-					v := math.Float32frombits(binary.LittleEndian.Uint32(src[at+4*d:]))
-					switch t.DType() {
-					case attention.Float32:
-						t.Float32s()[to] = v
-					case attention.Float16:
-						t.Uint16s()[to] = attention.Float32ToFloat16(v)
-					case attention.BFloat16:
-						t.Uint16s()[to] = attention.Float32ToBFloat16(v)
-					}
-					to += stride
-				}
-				at += pitch
+				storeRow(t, t.Index(b, h, i, 0), rows[:shape[3]])
+				rows = rows[pitch:]
 			}
 		}
+	}
+}
+
+// storeRow rounds one row to the type of t, at storage index at.
+func storeRow(t attention.Tensor, at int, row []float32) {
+	stride := t.Strides()[attention.AxisDim]
+	if len(row) == 1 {
+		stride = 1
+	}
+	if t.DType() == attention.Float32 {
+		dst := t.Float32s()
+		if stride == 1 {
+			copy(dst[at:], row)
+			return
+		}
+		for d, v := range row {
+			dst[at+d*stride] = v
+		}
+		return
+	}
+	dst, brain, set := t.Uint16s(), t.DType() == attention.BFloat16, kernel.Auto()
+	if stride == 1 {
+		set.Narrow(dst[at:at+len(row)], row, brain)
+		return
+	}
+	for d := range row {
+		set.Narrow(dst[at+d*stride:][:1], row[d:d+1], brain)
 	}
 }
 

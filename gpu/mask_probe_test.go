@@ -139,7 +139,7 @@ func TestMaskProbe(t *testing.T) {
 func runMaskProbe(t testing.TB, b *Backend, prog *program, call *attention.Call, batch, head int) []uint32 {
 	t.Helper()
 	p := call.Problem
-	in := pack(call, region{0, p.Batch, 0, p.KVHeads}, new(scratch))
+	in := packKeys(call, region{0, p.Batch, 0, p.KVHeads}, span{0, p.QueryLen}, span{0, p.KeyLen}, false, false, false, new(scratch))
 	numbers := newParams(p, Variant{})
 	numbers.scores("mask", in.mask)
 	numbers.ints["batch_base"], numbers.ints["kv_base"], numbers.ints["split_len"] = batch, head, p.KeyLen
@@ -159,7 +159,8 @@ func runMaskProbe(t testing.TB, b *Backend, prog *program, call *attention.Call,
 			require.NoError(t, b.c.Write(buffer, 0, data.bytes))
 			buffers = append(buffers, bound{binding: data.binding, buffer: buffer, size: int64(len(data.bytes))})
 		}
-		require.NoError(t, b.submit(prog, numbers, buffers, [3]int{(p.KeyLen + 7) / 8, (p.QueryLen + 7) / 8, 1}))
+		require.NoError(t, b.submit(prog, numbers, buffers, [3]int{(p.KeyLen + 7) / 8, (p.QueryLen + 7) / 8, 1}, 1))
+		require.NoError(t, b.flights.land())
 		require.NoError(t, b.c.Read(buffers[len(buffers)-1].buffer, 0, out))
 	})
 	cells := make([]uint32, len(out)/4)

@@ -3,7 +3,6 @@ package gpu
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/glattn/attention/internal/gl"
 )
@@ -154,16 +153,15 @@ func (p *programs) close() {
 	clear(p.made)
 }
 
-// maxWait is when a device that signals nothing counts as lost. A dispatch is
-// bounded to a small fraction of it.
-const maxWait = 2 * time.Minute
+// wait waits until the device has passed the fence.
+func wait(c *gl.Context, fence gl.Sync) error { return translate(c.Await(fence, maxWait)) }
 
 // finish waits until the device has done everything submitted.
-func finish(c *gl.Context) error {
-	fence, err := c.Fence()
+func (b *Backend) finish() error {
+	fence, err := b.c.Fence()
 	if err != nil {
 		return translate(err)
 	}
-	defer c.DeleteSync(fence)
-	return translate(c.Await(fence, maxWait))
+	defer b.c.DeleteSync(fence)
+	return wait(b.c, fence)
 }

@@ -136,7 +136,7 @@ func (b *Backend) probe(name string, size int64, measure func(run func(groups, l
 	}
 	source := bound{binding: 0, buffer: buffer, size: size}
 	if strings.HasSuffix(name, "texels") {
-		if source.texels, err = b.c.CreateTexels(buffer, size, gl.TexelsFloat4); err != nil {
+		if source.texels, err = b.c.CreateTexels(buffer, 0, size, gl.TexelsFloat4); err != nil {
 			return translate(err)
 		}
 		defer b.c.DeleteTexels(source.texels)
@@ -145,7 +145,10 @@ func (b *Backend) probe(name string, size int64, measure func(run func(groups, l
 	return measure(func(groups, loops int) (time.Duration, error) {
 		numbers := params{ints: map[string]int{"loops": loops}}
 		start := time.Now()
-		err := b.submit(prog, numbers, []bound{source, sink}, [3]int{groups, 1, 1})
+		err := b.submit(prog, numbers, []bound{source, sink}, [3]int{groups, 1, 1}, float64(groups)*float64(loops))
+		if err == nil {
+			err = b.flights.land()
+		}
 		return time.Since(start), err
 	})
 }
@@ -171,14 +174,14 @@ func (b *Backend) measureTransfers(ctx context.Context, roofs *Roofs) error {
 			if err := move(); err != nil {
 				return 0, translate(err)
 			}
-			if err := finish(b.c); err != nil {
+			if err := b.finish(); err != nil {
 				return 0, err
 			}
 			best = max(best, size/time.Since(start).Seconds()/1e9)
 		}
 		return best, nil
 	}
-	if roofs.UploadGBs, err = rate(func() error { return b.c.Write(buffer, 0, data) }); err != nil {
+	if roofs.UploadGBs, err = rate(func() error { return b.write(buffer, 0, data) }); err != nil {
 		return err
 	}
 	roofs.DownloadGBs, err = rate(func() error { return b.c.Read(buffer, 0, data) })

@@ -83,14 +83,41 @@ func (b *Backend) examine(v Variant) (detail string, err error) {
 		return "", err
 	}
 	p := call.Problem
+	queries, keys := span{0, p.QueryLen}, span{0, p.KeyLen}
 	all, host := region{0, p.Batch, 0, p.KVHeads}, new(scratch)
-	j := &job{plan: &plan{backend: b, variant: v}, variant: v, problem: p, in: pack(call, all, host), splits: v.splits(p.KeyLen), host: host}
-	if err := j.run(context.Background()); err != nil {
+	j := &job{plan: &plan{backend: b, variant: v}, variant: v, problem: p, heads: all, rows: queries}
+	j.variant.Guarded = false // decided by the values, as in any call
+	defer j.release()
+	in := packKeys(call, all, queries, keys, true, true, v.Kernel == KernelRows, host)
+	if err := j.begin(packQueries(call, all, queries, host)); err != nil {
+		return "", err
+	}
+	on, err := j.load(in, keys)
+	if err == nil {
+		err = j.attend(context.Background(), in, on, keys)
+	}
+	if err != nil {
+		return "", err
+	}
+	back, err := j.end(context.Background())
+	if err != nil {
+		return "", err
+	}
+	defer b.putBack(back)
+	if err := b.flights.land(); err != nil {
+		return "", err
+	}
+	back.flight = 0
+	if err := wait(b.c, back.fence); err != nil {
+		return "", err
+	}
+	outputs, stats, err := b.collect(back, host)
+	if err != nil {
 		return "", err
 	}
 	rows := all.queryHeads(p.Group())
-	unpackRows(call.Out.O, rows, host.o)
-	unpackLSE(call.Out.LSE, rows, host.stats, v.natural())
+	unpackRows(call.Out.O, rows, outputs)
+	unpackLSE(call.Out.LSE, rows, stats, v.natural())
 	return judge(call), nil
 }
 

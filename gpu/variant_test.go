@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/gl"
 )
 
 func TestVariantNamesAreUnique(t *testing.T) {
@@ -45,11 +46,15 @@ func TestVariantsHoldWhatIsDispatched(t *testing.T) {
 		all[v] = true
 	}
 	for _, software := range []bool{false, true} {
-		b := &Backend{info: Info{Software: software}}
+		b := &Backend{info: Info{Software: software}, tuned: openTuned("", Info{}), limits: gl.Limits{MaxSSBOBytes: 128 << 20}}
 		for _, lq := range []int{1, 2, 3, 5, 8, 9, 16, 17, 100, 4096} {
 			for _, d := range []int{1, 64, 128, 200, 576} {
-				for _, bias := range []attention.DType{attention.NoType, attention.BFloat16} {
-					p := attention.Problem{Shape: attention.Shape{Batch: 3, Heads: 8, KVHeads: 8, QueryLen: lq, KeyLen: 333, Dim: d, ValueDim: d}}
+				for n, bias := range []attention.DType{attention.NoType, attention.BFloat16, attention.NoType} {
+					keys := 333
+					if n == 2 {
+						keys = 2 * longKeys
+					}
+					p := attention.Problem{Shape: attention.Shape{Batch: 3, Heads: 8, KVHeads: 8, QueryLen: lq, KeyLen: keys, Dim: d, ValueDim: d}}
 					p.Q, p.K, p.V, p.O, p.Bias = attention.BFloat16, attention.Float32, attention.Float32, attention.Float16, bias
 					if bias != attention.NoType && d != 64 || d == 200 && !software {
 						continue // the set has options at width 64 only, and width 200 only as 203

@@ -2,6 +2,13 @@ package gpu
 
 import "github.com/glattn/attention"
 
+// With more than longKeys keys a work group of the tiled kernel would run for long, and K
+// and V may not fit a storage block: they are computed longSplit keys at a time.
+const (
+	longKeys  = 16384
+	longSplit = 4096
+)
+
 // chosen returns the variant of kernel k that p is dispatched to. A tile function
 // that is not nil replaces the shipped tiles.
 func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
@@ -16,6 +23,9 @@ func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
 		v.Tile = rowsTile(rows)
 	case k == KernelDecode:
 		v.Tile = decodeTile(rows, v.Value4)
+	}
+	if k == KernelTiled && p.KeyLen > longKeys && v.Tile.Split == 0 {
+		v.Tile.Split = longSplit
 	}
 	v.Partial = v.Tile.Split > 0
 	return v
@@ -68,7 +78,7 @@ func Variants() []Variant {
 }
 
 // variantProblems returns the problems of Variants. Lengths matter only where the
-// number of rows chooses a tile.
+// number of rows or of keys chooses a tile.
 func variantProblems() []attention.Problem {
 	var list []attention.Problem
 	for _, rows := range []int{1, 2, 4, 8, decodeRows, 1024} {
@@ -92,6 +102,11 @@ func variantProblems() []attention.Problem {
 		}
 		for _, width := range variantWidths {
 			list = append(list, problem(width, variantTypes[0]))
+			if rows > decodeRows {
+				long := problem(width, variantTypes[0])
+				long.KeyLen = 2 * longKeys
+				list = append(list, long)
+			}
 		}
 	}
 	return list

@@ -25,11 +25,7 @@ func (b *Backend) Warmup(ctx context.Context, problems ...attention.Problem) err
 			errs = append(errs, fmt.Errorf("gpu: warm-up of %v: %w", p, err))
 			continue
 		}
-		v := b.variant(p)
-		list = append(list, v)
-		if v.Partial {
-			list = append(list, mergeOf(v))
-		}
+		list = append(list, (&plan{backend: b}).variants(p)...)
 	}
 	err := b.thread.do(ctx, func() error {
 		for _, v := range list {

@@ -50,20 +50,9 @@ func (p *program) benchCommand() *cli.Command {
 }
 
 func (p *program) bench(ctx context.Context, c *cli.Command) error {
-	var specs []bench.Spec
-	if c.IsSet("workload") || !c.IsSet("shape") {
-		list, err := bench.SelectWorkloads(orText(c.String("workload"), "prefill,decode"))
-		if err != nil {
-			return err
-		}
-		specs = list
-	}
-	for _, text := range c.StringSlice("shape") {
-		s, err := bench.ParseSpec(text)
-		if err != nil {
-			return err
-		}
-		specs = append(specs, s)
+	specs, err := chosenSpecs(c)
+	if err != nil {
+		return err
 	}
 	if c.IsSet("time") && c.Duration("time") <= 0 {
 		return fmt.Errorf("bench: -time is %v, want more than 0", c.Duration("time"))
@@ -78,6 +67,23 @@ func (p *program) bench(ctx context.Context, c *cli.Command) error {
 	defer out.drop()
 	open := bench.OpenOptions{Threads: c.Int("threads"), Window: window}
 	return p.time(ctx, c.String("backend"), open, bench.Config{Time: c.Duration("time")}, specs, out)
+}
+
+// chosenSpecs reads the flags -workload and -shape.
+func chosenSpecs(c *cli.Command) (specs []bench.Spec, err error) {
+	if c.IsSet("workload") || !c.IsSet("shape") {
+		if specs, err = bench.SelectWorkloads(orText(c.String("workload"), "prefill,decode")); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range c.StringSlice("shape") {
+		s, err := bench.ParseSpec(text)
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, s)
+	}
+	return specs, nil
 }
 
 // time opens the backends and times the specs on them.

@@ -80,7 +80,7 @@ func (p *program) root() *cli.Command {
 		Usage:     "how fast and how right attention is on this machine",
 		UsageText: "attnbench [command] [-flags]\n\nWithout a command: time the shapes of known models on every backend, and check every timed output.",
 		Action:    p.models,
-		Commands:  []*cli.Command{p.infoCommand(), p.benchCommand(), p.sweepCommand(), p.conformCommand(), p.runCommand(), p.verifyCommand(), p.explainCommand()},
+		Commands:  []*cli.Command{p.infoCommand(), p.benchCommand(), p.sweepCommand(), p.tuneCommand(), p.conformCommand(), p.runCommand(), p.verifyCommand(), p.explainCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.Writer, c.ErrWriter = p.out, p.err

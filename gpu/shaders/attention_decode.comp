@@ -37,7 +37,7 @@ Rows this_rows() {
 	Rows rows;
 	int y = int(gl_WorkGroupID.y);
 	rows.batch = batch_base + int(gl_WorkGroupID.z);
-	rows.split = int(gl_WorkGroupID.x);
+	rows.split = split_first + int(gl_WorkGroupID.x);
 	int blocks = (row_count() + ROWS - 1) / ROWS;
 	rows.kv_head = kv_base + y / blocks;
 	rows.first = y % blocks * ROWS;
@@ -63,7 +63,7 @@ void load_queries(Rows rows) {
 void tile_scores(Rows rows, int first_key, int end_key) {
 	int t = int(gl_LocalInvocationIndex);
 	int lane = t % LANES;
-	int keys = (rows.batch * kv_heads + rows.kv_head) * k_pitch;
+	int keys = key_start(rows.batch, rows.kv_head);
 	for (int pass = 0; pass < BLOCK_KEYS / KEYS_PER_PASS; pass++) {
 		int j = first_key + pass * KEYS_PER_PASS + t / LANES;
 		float part[ROWS];
@@ -134,7 +134,7 @@ void weigh_tile() {
 
 // add_values adds weight·value of count keys from first_key to the accumulators.
 void add_values(Rows rows, int first_key, int count) {
-	int values = (rows.batch * kv_heads + rows.kv_head) * v_pitch;
+	int values = value_start(rows.batch, rows.kv_head);
 	UNROLL for (int r = 0; r < ROWS; r++)
 		UNROLL for (int c = 0; c < COLUMNS; c++) acc[r][c] *= sh_decay[r];
 	for (int k = key_group(); k < count; k += KEY_GROUPS) {

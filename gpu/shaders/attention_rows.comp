@@ -49,7 +49,7 @@ void start_rows(Lane lane) {
 
 // multiply_keys computes the products of the rows and KEYS keys.
 void multiply_keys(Lane lane, int key) {
-	int keys = (lane.batch * kv_heads + lane.kv_head) * k_pitch;
+	int keys = key_start(lane.batch, lane.kv_head);
 	// Loads past the end are harmless: samplers stay inside the buffer, and the mask drops what they give.
 	UNROLL for (int r = 0; r < ROWS; r++)
 		UNROLL for (int k = 0; k < KEYS; k++) weight[r][k] = 0.0;
@@ -86,7 +86,7 @@ void weigh(Lane lane, int r, int key, int end_key, bool full) {
 }
 
 void multiply_values(Lane lane, int key) {
-	int values = (lane.batch * kv_heads + lane.kv_head) * v_pitch;
+	int values = value_start(lane.batch, lane.kv_head);
 	for (int c = 0; c < value_dim4; c++) {
 		vec4 sum[ROWS];
 		UNROLL for (int r = 0; r < ROWS; r++) sum[r] = acc[r * VALUE_VEC4S + c] * decay[r];
@@ -118,8 +118,8 @@ void main() {
 	int block_row = row_base + int(gl_WorkGroupID.x) * LANES * ROWS;
 	Lane lane;
 	lane.batch = batch_base + int(gl_WorkGroupID.z);
-	lane.split = int(gl_WorkGroupID.y) % splits;
-	lane.kv_head = kv_base + int(gl_WorkGroupID.y) / splits;
+	lane.split = split_first + int(gl_WorkGroupID.y) % split_count;
+	lane.kv_head = kv_base + int(gl_WorkGroupID.y) / split_count;
 	lane.first_row = block_row + int(gl_LocalInvocationIndex) * ROWS;
 	lane.last_row = row_count() - 1;
 	lane.sequence = sequences[lane.batch];

@@ -46,8 +46,8 @@ Block this_block() {
 	block.batch = batch_base + int(gl_WorkGroupID.z);
 	block.first_column = y % COLUMN_BLOCKS * VALUE_PITCH;
 	y /= COLUMN_BLOCKS;
-	block.split = y % splits;
-	block.kv_head = kv_base + y / splits;
+	block.split = split_first + y % split_count;
+	block.kv_head = kv_base + y / split_count;
 	// The last rows see the most keys under a causal mask: issue them first.
 	int from_end = int(gl_NumWorkGroups.x) - 1 - int(gl_WorkGroupID.x);
 	block.first_row = row_base + from_end * BLOCK_ROWS;
@@ -68,7 +68,7 @@ void load_chunk(Block block, int key, int chunk) {
 		}
 		sh_tile[e / CHUNK * CHUNK_PITCH + e % CHUNK] = q;
 	}
-	int keys = (block.batch * kv_heads + block.kv_head) * k_pitch;
+	int keys = key_start(block.batch, block.kv_head);
 	for (int e = int(gl_LocalInvocationIndex); e < BLOCK_KEYS * CHUNK; e += THREADS_X * THREADS_Y) {
 		int j = key + e / CHUNK;
 		int d = chunk * CHUNK + e % CHUNK;
@@ -79,7 +79,7 @@ void load_chunk(Block block, int key, int chunk) {
 
 // load_values stages VALUE_CHUNK rows of values and notes whether any is not finite.
 void load_values(Block block, int key) {
-	int values = (block.batch * kv_heads + block.kv_head) * v_pitch;
+	int values = value_start(block.batch, block.kv_head);
 	for (int e = int(gl_LocalInvocationIndex); e < VALUE_CHUNK * VALUE_PITCH; e += THREADS_X * THREADS_Y) {
 		int j = key + e / VALUE_PITCH;
 		int c = block.first_column + e % VALUE_PITCH;

@@ -15,9 +15,16 @@ layout(std140, binding = 8) uniform Params {
 	int q_pitch;    // vec4s from one head's rows to the next head's
 	int k_pitch;
 	int v_pitch;
+	int k_batch; // vec4s from one batch entry to the next
+	int v_batch;
+	int k_base; // vec4s before the first row
+	int v_base;
 
-	int split_len; // keys per split, a multiple of the key tile
-	int splits;    // partial results per row
+	int split_len;   // keys per split, a multiple of the key tile
+	int splits;      // partial results per row
+	int split_base;  // partial results of the keys before those at hand
+	int split_first; // splits of the keys at hand that this dispatch computes
+	int split_count;
 
 	int reach_left; // keys a query sees before and after its own position
 	int reach_right;

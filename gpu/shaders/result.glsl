@@ -23,7 +23,7 @@ float result_scale(float row_sum) {
 // o_data once multiplied by the row's width.
 int result_row(int batch, int kv_head, int row, int split) {
 #ifdef PARTIAL
-	return row_partial(batch, kv_head, row, split);
+	return row_partial(batch, kv_head, row, split_base + split);
 #else
 	return row_output(batch, kv_head, row);
 #endif

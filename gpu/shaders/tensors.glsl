@@ -45,6 +45,15 @@ vec4 unpack_bfloat16(uvec2 bits) {
 	return uintBitsToFloat(uvec4(bits.x << 16, bits.x & 0xffff0000u, bits.y << 16, bits.y & 0xffff0000u));
 }
 
+// key_start and value_start return where the rows of a KV head begin.
+int key_start(int batch, int kv_head) {
+	return k_base + batch * k_batch + kv_head * k_pitch;
+}
+
+int value_start(int batch, int kv_head) {
+	return v_base + batch * v_batch + kv_head * v_pitch;
+}
+
 vec4 load_query(int at) {
 	return FETCH4(q_data, at);
 }

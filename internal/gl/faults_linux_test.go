@@ -58,7 +58,7 @@ func everything(c *Context) (err error) {
 	timer := c.NewTimer()
 	defer timer.Close()
 	timer.Begin()
-	view, err := c.CreateTexels(b, 64, TexelsFloat4)
+	view, err := c.CreateTexels(b, 0, 64, TexelsFloat4)
 	defer c.DeleteTexels(view)
 	p, compileErr := c.CompileCompute(double)
 	defer c.DeleteProgram(p)

@@ -13,18 +13,22 @@ const (
 	TexelsUint2
 )
 
-// CreateTexels makes a view of the first size bytes of b, whole texels of format.
-func (c *Context) CreateTexels(b Buffer, size int64, format TexelFormat) (Texels, error) {
+// CreateTexels makes a view of size bytes of b from offset on, whole texels of format.
+// The offset is a multiple of 256 bytes, which is enough for every device.
+func (c *Context) CreateTexels(b Buffer, offset, size int64, format TexelFormat) (Texels, error) {
 	const op = "CreateTexels"
 	if err := c.fault(op); err != nil {
 		return 0, err
 	}
-	if _, err := c.span(op, b, 0, size); err != nil {
+	if _, err := c.span(op, b, offset, size); err != nil {
 		return 0, err
 	}
 	internal, bytes := uint32(formatRGBA32F), int64(16)
 	if format == TexelsUint2 {
 		internal, bytes = formatRG32UI, 8
+	}
+	if offset%256 != 0 {
+		return 0, invalid(op, "offset %d is no multiple of 256 bytes", offset)
 	}
 	if size <= 0 || size%bytes != 0 || size/bytes > int64(c.info.Limits.MaxTexels) {
 		return 0, invalid(op, "%d bytes, the limit is %d texels of %d bytes", size, c.info.Limits.MaxTexels, bytes)
@@ -36,7 +40,7 @@ func (c *Context) CreateTexels(b Buffer, size int64, format TexelFormat) (Texels
 	}
 	c.fn.activeTexture(texture0)
 	c.fn.bindTexture(textureBuffer, name)
-	c.fn.texBufferRange(textureBuffer, internal, uint32(b), 0, int(size))
+	c.fn.texBufferRange(textureBuffer, internal, uint32(b), int(offset), int(size))
 	if err := c.Check(op); err != nil {
 		c.fn.deleteTextures(1, &name)
 		return 0, err

@@ -29,7 +29,7 @@ func TestTexels(t *testing.T) {
 		binary.LittleEndian.PutUint32(data[4*i:], uint32(i))
 	}
 	require.NoError(t, c.Write(from, 0, data))
-	texels, err := c.CreateTexels(from, 32, TexelsUint2)
+	texels, err := c.CreateTexels(from, 0, 32, TexelsUint2)
 	require.NoError(t, err)
 	defer c.DeleteTexels(texels)
 	p, err := c.CompileCompute(copyTexels)
@@ -43,9 +43,9 @@ func TestTexels(t *testing.T) {
 	require.NoError(t, c.Read(to, 0, got))
 	require.Equal(t, append(append(append(append([]byte{}, data[24:]...), data[16:24]...), data[8:16]...), data[:8]...), got)
 
-	_, err = c.CreateTexels(from, 24, TexelsFloat4)
+	_, err = c.CreateTexels(from, 0, 24, TexelsFloat4)
 	require.ErrorContains(t, err, "24 bytes")
-	_, err = c.CreateTexels(from, 128, TexelsFloat4)
+	_, err = c.CreateTexels(from, 0, 128, TexelsFloat4)
 	require.Error(t, err)
 	require.NoError(t, c.Check("test"))
 }

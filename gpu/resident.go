@@ -1,0 +1,98 @@
+package gpu
+
+import (
+	"fmt"
+
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/gl"
+)
+
+// located is an operand of a call that lies on the device.
+type located struct {
+	*Tensor
+	slab
+}
+
+// residents are the operands of a call that lie on the device; nil for those that do not.
+type residents struct{ q, k, v, o *located }
+
+// locate finds the operands of a call that lie on this device.
+func (b *Backend) locate(call *attention.Call) (r residents, err error) {
+	for _, o := range []struct {
+		name   string
+		tensor attention.Tensor
+		place  **located // nil for what has to lie on the host
+		float  bool      // only float32 lies on the device as kernels want it
+	}{
+		{"Q", call.In.Q, &r.q, true}, {"K", call.In.K, &r.k, false}, {"V", call.In.V, &r.v, false}, {"O", call.Out.O, &r.o, true},
+		{"bias", call.In.Bias, nil, false}, {"mask", call.In.Mask, nil, false}, {"LSE", call.Out.LSE, nil, false},
+	} {
+		if o.tensor.Memory() == nil {
+			continue
+		}
+		t, ok := o.tensor.Memory().(*Tensor)
+		refused := &attention.UnsupportedError{Backend: b.Name(), Feature: o.name + " in the memory of a device"}
+		switch {
+		case !ok || t.backend != b:
+			refused.Limit = "not this device"
+			return r, refused
+		case o.place == nil || o.float && t.dtype != attention.Float32:
+			refused.Limit = "K and V, and Q and O of float32, may lie on the device"
+			return r, refused
+		}
+		at, err := t.slab(o.tensor)
+		if err != nil {
+			return r, fmt.Errorf("gpu: %s: %w", o.name, err)
+		}
+		*o.place = &located{t, at}
+	}
+	return r, r.lost(b.live.Load())
+}
+
+// lost returns an error if an operand lies in a context other than c.
+func (r residents) lost(c *gl.Context) error {
+	for _, l := range []*located{r.q, r.k, r.v, r.o} {
+		if l != nil && l.device != c {
+			return &LostMemoryError{What: "a tensor"}
+		}
+	}
+	return nil
+}
+
+// rows is the vec4s of n rows.
+func (l *located) rows(n int) int { return n * l.width() / 4 }
+
+// bytes returns what a binding of so many heads and rows covers at most.
+func (l *located) bytes(batch, heads, rows int) int64 {
+	return l.vec4Bytes()*int64((batch-1)*l.entry+(heads-1)*l.pitch+l.rows(rows)) + bindAlign
+}
+
+// bindAlign is what the offsets of bindings are multiples of on every device.
+const bindAlign = 256
+
+// bind returns the range with some rows of a region, and where in it they lie.
+func (l *located) bind(binding uint32, r region, rows span) (bound, slab) {
+	first := l.vec4Bytes() * int64(l.base+r.b0*l.entry+r.h0*l.pitch+l.rows(rows.low))
+	offset := first &^ (bindAlign - 1)
+	size := l.bytes(r.b1-r.b0, r.h1-r.h0, rows.size()) - bindAlign + first - offset
+	place := slab{base: int((first - offset) / l.vec4Bytes()), entry: l.entry, pitch: l.pitch}
+	return bound{binding: binding, buffer: l.buffer, offset: offset, size: size}, place
+}
+
+// transfer queues the copies of some rows of a region between the tensor and a buffer that
+// holds nothing else, of float32.
+func (l *located) transfer(b *Backend, packed bound, r region, rows span, load bool) error {
+	n := int64(rows.size()) * l.rowBytes()
+	at := int64(0)
+	place := slab{base: l.base + r.b0*l.entry + r.h0*l.pitch + l.rows(rows.low), entry: l.entry, pitch: l.pitch}
+	return place.each([4]int{r.b1 - r.b0, r.h1 - r.h0}, l.vec4Bytes(), func(row int64) (err error) {
+		if load {
+			err = b.c.Copy(packed.buffer, at, l.buffer, row, n)
+		} else {
+			err = b.c.Copy(l.buffer, row, packed.buffer, at, n)
+		}
+		at += n
+		b.count.copied.Add(n)
+		return translate(err)
+	})
+}

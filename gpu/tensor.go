@@ -1,0 +1,217 @@
+package gpu
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/gl"
+)
+
+// Tensor is memory of the device that holds a tensor, such as a cache of keys or values:
+// calls that are given a view of it read it where it lies. It is safe for concurrent use,
+// as far as calls that write to it do not meet calls that read the same rows. When the
+// device is lost its content is too: calls and copies then fail with a LostMemoryError.
+type Tensor struct {
+	backend *Backend
+	device  *gl.Context // that holds it: a loss takes the content
+	dtype   attention.DType
+	shape   [4]int
+	buffer  gl.Buffer
+	mixed   atomic.Bool // holds, or held, NaN or Inf
+	closed  atomic.Bool
+}
+
+var _ attention.Memory = (*Tensor)(nil)
+
+// NewTensor allocates a tensor of zeros [batch, heads, length, dim] of float32, float16 or
+// bfloat16. Rows take whole vec4s. The error is an attention.ErrOutOfMemory where the
+// device has no room, an attention.ErrInvalid for sizes, an attention.ErrUnsupported for
+// other types.
+func (b *Backend) NewTensor(ctx context.Context, dtype attention.DType, batch, heads, length, dim int) (*Tensor, error) {
+	if dtype != attention.Float32 && dtype != attention.Float16 && dtype != attention.BFloat16 {
+		return nil, &attention.UnsupportedError{Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %v", dtype), Limit: "f32, f16 and bf16 lie on the device"}
+	}
+	t := &Tensor{backend: b, dtype: dtype, shape: [4]int{batch, heads, length, dim}}
+	const most = 1 << 40 // bytes, far beyond any device, so that sizes do not overflow
+	size := int64(rowBytes(1, dtype == attention.Float32))
+	for axis, n := range [4]int{batch, heads, length, vec4s(dim)} {
+		if n < 1 || int64(n) > most/size {
+			return nil, fmt.Errorf("gpu: tensor: %w: axis %d of %v, want 1 or more and %d bytes at most", attention.ErrInvalid, axis, t.shape, int64(most))
+		}
+		size *= int64(n)
+	}
+	err := b.thread.do(ctx, func() (err error) {
+		t.device = b.c
+		if t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice); err != nil {
+			return fmt.Errorf("gpu: tensor %v %v: %w", dtype, t.shape, translate(err))
+		}
+		if err = translate(b.c.ClearBuffer(t.buffer, 0, size, 0)); err != nil {
+			b.c.DeleteBuffer(t.buffer)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close frees the memory. Calls with views of it then fail with an attention.ErrClosed.
+func (t *Tensor) Close() error {
+	if t.closed.Swap(true) {
+		return nil
+	}
+	if t.device != t.backend.live.Load() {
+		return nil // closing the backend, or a loss, freed it
+	}
+	err := t.backend.thread.do(context.Background(), func() error {
+		if t.lost() == nil {
+			t.backend.c.DeleteBuffer(t.buffer)
+		}
+		return nil
+	})
+	if t.backend.thread.stopped() {
+		return nil // closing the backend freed it
+	}
+	return err
+}
+
+// lost returns an error if the device was lost since the tensor was made. It is asked on
+// the GL thread.
+func (t *Tensor) lost() error {
+	if t.device != t.backend.c {
+		return &LostMemoryError{What: "a tensor"}
+	}
+	return nil
+}
+
+// Backend returns "gpu".
+func (t *Tensor) Backend() string { return t.backend.Name() }
+
+// width is the numbers from row to row.
+func (t *Tensor) width() int { return 4 * vec4s(t.shape[attention.AxisDim]) }
+
+func (t *Tensor) rowBytes() int64 {
+	return int64(rowBytes(t.shape[attention.AxisDim], t.dtype == attention.Float32))
+}
+
+// View returns all of the tensor; slices of its axes but dim are tensors of calls too.
+func (t *Tensor) View() attention.Tensor {
+	p := t.width()
+	strides := [4]int{t.shape[1] * t.shape[2] * p, t.shape[2] * p, p, 1}
+	return attention.NewResident(t, t.dtype, t.shape[0]*strides[0], t.shape, strides, 0)
+}
+
+// slab says where the rows of each head begin: base + entry·batch + pitch·head, in vec4s.
+type slab struct{ base, entry, pitch int }
+
+// slab returns where the rows of a view lie, which must be rows of the tensor.
+func (t *Tensor) slab(view attention.Tensor) (slab, error) {
+	if t.closed.Load() {
+		return slab{}, fmt.Errorf("gpu: tensor: %w", attention.ErrClosed)
+	}
+	shape, strides, p := view.Shape(), view.Strides(), t.width()
+	whole := shape[3] == t.shape[3] && (strides[3] == 1 || shape[3] == 1) && (strides[2] == p || shape[2] <= 1)
+	if !whole || view.Offset()%p != 0 || strides[0]%4 != 0 || strides[1]%4 != 0 {
+		return slab{}, &attention.UnsupportedError{
+			Backend: t.Backend(), Feature: fmt.Sprintf("a view of device memory with sizes %v and strides %v", shape, strides),
+			Limit: fmt.Sprintf("whole rows of %d numbers, %d apart, in order", t.shape[3], p),
+		}
+	}
+	return slab{view.Offset() / 4, strides[0] / 4, strides[1] / 4}, nil
+}
+
+// each calls f with the place in the buffer, in bytes, of the rows of each head of a view.
+func (s slab) each(shape [4]int, vec4 int64, f func(at int64) error) error {
+	for b := range shape[0] {
+		for h := range shape[1] {
+			if err := f(vec4 * int64(s.base+b*s.entry+h*s.pitch)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// vec4Bytes is what four numbers take.
+func (t *Tensor) vec4Bytes() int64 { return int64(rowBytes(1, t.dtype == attention.Float32)) }
+
+// Upload brings the rows of src to a view of the tensor. See attention.CopyTensor.
+func (t *Tensor) Upload(ctx context.Context, dst, src attention.Tensor) error {
+	place, err := t.slab(dst)
+	if err != nil {
+		return err
+	}
+	shape := dst.Shape()
+	data := packRows(src, region{0, shape[0], 0, shape[1]}, false, new([]byte))
+	if !allFinite(data, t.dtype) {
+		t.mixed.Store(true)
+	}
+	return t.backend.thread.do(ctx, func() error {
+		if err := t.lost(); err != nil {
+			return err
+		}
+		n := int64(shape[2]) * t.rowBytes()
+		return place.each(shape, t.vec4Bytes(), func(at int64) error {
+			part := data[:n]
+			data = data[n:]
+			if err := t.backend.write(t.buffer, at, part); err != nil {
+				return fmt.Errorf("gpu: upload of a tensor: %w", err)
+			}
+			return nil
+		})
+	})
+}
+
+// Download brings the rows of a view of the tensor to dst. See attention.CopyTensor.
+func (t *Tensor) Download(ctx context.Context, dst, src attention.Tensor) error {
+	place, err := t.slab(src)
+	if err != nil {
+		return err
+	}
+	shape := src.Shape()
+	n := int(int64(shape[2]) * t.rowBytes())
+	data := make([]byte, shape[0]*shape[1]*n)
+	err = t.backend.thread.do(ctx, func() error {
+		if err := t.lost(); err != nil {
+			return err
+		}
+		rest := data
+		return place.each(shape, t.vec4Bytes(), func(at int64) error {
+			part := rest[:n]
+			rest = rest[n:]
+			t.backend.count.downloaded.Add(int64(n))
+			return translate(t.backend.c.Read(t.buffer, at, part))
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("gpu: download of a tensor: %w", err)
+	}
+	all := region{0, shape[0], 0, shape[1]}
+	if t.dtype == attention.Float32 {
+		unpackRows(dst, all, data)
+		return nil
+	}
+	unpackBits(dst, data, t.width())
+	return nil
+}
+
+// unpackBits stores rows of 16-bit numbers, width apart, as they are.
+func unpackBits(dst attention.Tensor, data []byte, width int) {
+	bits := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/2)
+	shape, stride := dst.Shape(), dst.Strides()[attention.AxisDim]
+	for b := range shape[0] {
+		for h := range shape[1] {
+			for i := range shape[2] {
+				to := dst.Index(b, h, i, 0)
+				for d := range shape[3] {
+					dst.Uint16s()[to+d*stride] = bits[d]
+				}
+				bits = bits[width:]
+			}
+		}
+	}
+}
