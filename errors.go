@@ -12,7 +12,7 @@ var (
 	ErrInvalid = errors.New("invalid argument")
 	// ErrUnsupported: the backend does not compute this problem.
 	ErrUnsupported = errors.New("unsupported")
-	// ErrUnavailable: the backend cannot be opened on this machine.
+	// ErrUnavailable: the backend cannot be opened on this machine, or its driver fails.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrOutOfMemory: host or device memory for the call could not be had.
 	ErrOutOfMemory = errors.New("out of memory")

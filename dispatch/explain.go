@@ -77,7 +77,7 @@ func (e *Engine) sort(p attention.Problem) (ready, resting, refused []Candidate)
 			continue
 		}
 		shown.Predicted, shown.PredictedMS = c.predicted, c.predicted.Seconds()*1e3
-		if err := c.health.peek(now); err != nil {
+		if err := c.peek(now, p); err != nil {
 			shown.Reason = string(Unhealthy) + ": " + err.Error()
 			resting = append(resting, shown)
 			continue

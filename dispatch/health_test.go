@@ -12,7 +12,7 @@ import (
 )
 
 func TestHealthBackOff(t *testing.T) {
-	for _, cause := range []error{attention.ErrDeviceLost, attention.ErrOutOfMemory, attention.ErrSelfTest} {
+	for _, cause := range []error{attention.ErrDeviceLost, attention.ErrOutOfMemory, attention.ErrSelfTest, attention.ErrUnavailable} {
 		t.Run(cause.Error(), func(t *testing.T) {
 			gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
 			now, events := newClock(), &log{}
@@ -113,4 +113,75 @@ func TestHealthProbesOnce(t *testing.T) {
 	require.False(t, h.succeed(after))
 	var resting *restingError
 	require.False(t, errors.As(h.peek(after), &resting))
+}
+
+// TestLackOfMemoryRestsLargeCallsOnly: what is smaller than the call that failed
+// goes on.
+func TestLackOfMemoryRestsLargeCallsOnly(t *testing.T) {
+	gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
+	now, events := newClock(), &log{}
+	e := open(t, []*fake{gpu, cpu}, WithClock(now.Now), WithHook(events.hook))
+	room := 100 // keys
+	gpu.run = func(_ context.Context, call *attention.Call) error {
+		if call.Problem.KeyLen > room {
+			return attention.ErrOutOfMemory
+		}
+		return nil
+	}
+	backend := func(keys int) string {
+		_, report, err := attend(t.Context(), e, 3, keys)
+		require.NoError(t, err)
+		return report.Backend
+	}
+	require.Equal(t, "gpu", backend(50))
+	require.Equal(t, "cpu", backend(200))
+	require.Equal(t, "gpu", backend(150-60), "smaller than what failed")
+	tries := gpu.runs.Load()
+	require.Equal(t, "cpu", backend(200))
+	require.Equal(t, "cpu", backend(300))
+	require.Equal(t, tries, gpu.runs.Load(), "resting, not tried")
+	x := e.Explain(problemOf(t, 3, 300))
+	require.Equal(t, "cpu", x.Chosen)
+	require.Contains(t, x.Candidates[1].Reason, "bytes and more rest for another 1s")
+	require.Equal(t, "gpu", e.Explain(problemOf(t, 3, 90)).Chosen)
+	require.Equal(t, "cpu", backend(120), "tried, since it is smaller than 200")
+	require.Equal(t, tries+1, gpu.runs.Load())
+	require.Equal(t, "gpu", backend(90), "a success of a small one")
+	require.Equal(t, "cpu", backend(120), "says nothing about the large")
+	require.Equal(t, tries+2, gpu.runs.Load())
+
+	room = 1000
+	now.advance(2 * restMin)
+	require.Equal(t, "gpu", backend(300), "the rest is over")
+	require.Contains(t, events.kinds("gpu"), EventRecovered)
+	require.Equal(t, "gpu", backend(200))
+	require.Equal(t, "gpu", backend(400))
+}
+
+// quarantine is the error of a kernel that failed its self-test.
+type quarantine struct{}
+
+func (quarantine) Error() string { return "in quarantine" }
+func (quarantine) Is(target error) bool {
+	return target == attention.ErrSelfTest || target == attention.ErrUnsupported
+}
+
+func TestQuarantineOfAKernelIsNoIllnessOfTheDevice(t *testing.T) {
+	gpu, cpu := newFake("gpu", 1), newFake("cpu", 2)
+	gpu.plan = func(_ context.Context, p attention.Problem) error {
+		if p.QueryLen == 3 {
+			return quarantine{}
+		}
+		return nil
+	}
+	e := open(t, []*fake{gpu, cpu})
+	_, report, err := attend(t.Context(), e, 3, 5)
+	require.NoError(t, err)
+	require.Equal(t, "cpu", report.Backend)
+	require.Equal(t, SelfTest, report.Refusals[0].Reason)
+	_, report, err = attend(t.Context(), e, 4, 5)
+	require.NoError(t, err)
+	require.Equal(t, "gpu", report.Backend)
+	require.False(t, report.FellBack)
+	require.NoError(t, e.members[0].peek(e.clock(), problemOf(t, 3, 5)))
 }

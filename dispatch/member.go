@@ -15,8 +15,9 @@ type member struct {
 	index    int
 	name     string
 	backend  attention.Backend
-	software bool // a software rasteriser
-	health   health
+	software bool         // a software rasteriser
+	health   health       // of the device
+	memory   memory       // of large calls
 	active   atomic.Int64 // calls running now
 }
 

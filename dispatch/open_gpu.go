@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/gpu"
@@ -27,4 +28,10 @@ func deviceName(backend attention.Backend) string {
 		return b.Device().Renderer
 	}
 	return ""
+}
+
+// lostBefore reports whether a loss is that of memory in a device that was lost earlier.
+func lostBefore(err error) bool {
+	var memory *gpu.LostMemoryError
+	return errors.As(err, &memory)
 }

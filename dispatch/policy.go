@@ -66,7 +66,7 @@ func (e *Engine) attend(ctx context.Context, call *attention.Call, report *Repor
 			}
 			continue
 		}
-		if err := c.health.admit(e.clock()); err != nil && e.named == "" {
+		if err := c.admit(e.clock(), call.Problem); err != nil && e.named == "" {
 			report.add(e.refusal(c.member, call.Problem, Unhealthy, err))
 			resting = append(resting, c)
 			continue
@@ -106,7 +106,7 @@ func (e *Engine) try(ctx context.Context, c candidate, call *attention.Call, rep
 	name, err := e.run(ctx, c, call)
 	if err == nil {
 		report.chose(c.name, name)
-		if c.health.succeed(began) {
+		if c.succeed(began, call.Problem) {
 			e.emit(Event{Kind: EventRecovered, Backend: c.name, Problem: call.Problem})
 		}
 		return true, nil
@@ -158,10 +158,10 @@ func (e *Engine) acquire(ctx context.Context, m *member, p attention.Problem) (*
 // what the device has lost, or the memory it lacks, so they go.
 func (e *Engine) note(m *member, p attention.Problem, began time.Time, err error) {
 	reason, known := reasonOf(err)
-	if !known || !reason.affectsHealth() {
+	if !known || !affectsHealth(reason, err) {
 		return
 	}
-	if m.health.fail(began, e.clock(), err) {
+	if m.fail(began, e.clock(), p, reason, err) {
 		e.emit(Event{Kind: EventUnhealthy, Backend: m.name, Problem: p, Reason: reason, Err: err})
 	}
 	e.plans.drop(m)

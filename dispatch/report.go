@@ -53,9 +53,22 @@ func reasonOf(err error) (reason Reason, known bool) {
 	return "", false
 }
 
-// affectsHealth reports whether the reason says something about the device and
-// not only about the problem.
-func (r Reason) affectsHealth() bool { return r == DeviceLost || r == OutOfMemory || r == SelfTest }
+// affectsHealth reports whether a failed plan or run says something about the device
+// and not only about the problem. A kernel in quarantine, which makes its problems
+// unsupported, says nothing about the others; nor does a backend that was opened
+// become unavailable without a fault. What was lost with a device that has come back
+// meanwhile is lost, but the device is well.
+func affectsHealth(r Reason, err error) bool {
+	switch r {
+	case DeviceLost:
+		return !lostBefore(err)
+	case OutOfMemory, Unavailable:
+		return true
+	case SelfTest:
+		return !errors.Is(err, attention.ErrUnsupported)
+	}
+	return false
+}
 
 // Refusal says why a backend did not run a call.
 type Refusal struct {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/glattn/attention"
@@ -27,12 +29,26 @@ type Options struct {
 	Kernel Kernel
 	// Context, if not nil, is used instead of a headless EGL context.
 	Context ContextProvider
+	// Run, if not nil, has its argument called on the thread on which Context is
+	// current, and returns afterwards. All OpenGL work of the backend goes through
+	// it, one piece at a time, and leaves the state of the context as it was; see
+	// ContextProvider. The goroutines that call the backend call Run, so a program
+	// that uses the backend on its OpenGL thread alone can call the argument at once.
+	// A dispatch.Engine calls it from goroutines of its own: its Run must reach the
+	// thread from there, and the thread must not be one that waits for the engine.
+	Run func(work func())
 	// CacheDir holds program binaries; the user's cache directory if empty.
 	CacheDir string
 	// Budget is how long a dispatch should take at most; 50 ms if 0. Longer work is cut.
 	Budget time.Duration
 	// Tile, if not nil, replaces the tile of a kernel. For tests and tuning.
 	Tile func(v Variant) Tile
+	// SkipSelfTest trusts every kernel without testing it before its first call.
+	SkipSelfTest bool
+
+	faults *gl.Faults                            // for tests, as are the next two: what the driver does wrong
+	edit   func(v Variant, shader string) string // mistakes in shaders
+	clock  func() time.Time                      // of back-off
 }
 
 // Backend computes attention on one OpenGL device. It is safe for concurrent use;
@@ -43,16 +59,20 @@ type Backend struct {
 	limits   gl.Limits
 	tuned    *tuned
 	thread   *thread
+	health   health
 	provider ContextProvider
 	count    counters
-	c        *gl.Context // used on the thread only, as is all that follows
+	live     atomic.Pointer[gl.Context] // c, for other goroutines to compare with
+	lookers  sync.RWMutex               // held for reading by those who look at mapped memory
+	c        *gl.Context                // nil while the device is lost; used on the thread only, as is all that follows
 	programs *programs
 	buffers  *buffers
 	returns  *buffers // mapped, for results
 	stage    *staging // nil for uploads through the driver
 	flights  flights
 	uniforms gl.Buffer
-	messages []string // what a debug context reported since the last call
+	found    *gl.State // of a given context, when the backend got it
+	messages []string  // what a debug context reported since the last call
 }
 
 var _ attention.Backend = (*Backend)(nil)
@@ -60,11 +80,16 @@ var _ attention.Backend = (*Backend)(nil)
 // Open opens a device. Without a driver, a device or OpenGL 4.3 the error is an
 // attention.ErrUnavailable that says what was tried.
 func Open(ctx context.Context, opt Options) (*Backend, error) {
-	b := &Backend{opt: opt, thread: startThread()}
+	if opt.Run != nil && opt.Context == nil {
+		return nil, fmt.Errorf("gpu: %w: Options.Run without a Context", attention.ErrInvalid)
+	}
+	b := &Backend{opt: opt, thread: startThread(opt.Run)}
 	started := false
 	err := b.thread.do(ctx, func() error {
 		started = true
-		return b.setUp()
+		err := b.setUp()
+		b.thread.around = b.guarded // from the next work on
+		return err
 	})
 	if err == nil {
 		return b, nil
@@ -77,56 +102,100 @@ func Open(ctx context.Context, opt Options) (*Backend, error) {
 	}))
 }
 
+// setUp opens the device, for the first time or after a loss.
 func (b *Backend) setUp() error {
 	var err error
 	b.provider, b.c, err = openContext(b.opt)
 	if err != nil {
+		b.provider, b.c = nil, nil
 		return err
 	}
-	info := b.c.Info()
-	b.limits = info.Limits
-	b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
-	if info.Software || b.opt.Kernel == KernelRows {
-		b.limits.MaxSSBOBytes = min(b.limits.MaxSSBOBytes, 8*int64(info.Limits.MaxTexels)) // K and V may be texels of 8 bytes
-	}
-	b.info = Info{
-		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
-		MaxSharedBytes: info.Limits.MaxSharedBytes, MaxSSBOBytes: b.limits.MaxSSBOBytes, MaxInvocations: info.Limits.MaxInvocations,
+	if err := b.describe(); err != nil {
+		return errors.Join(err, b.tearDown())
 	}
 	if b.opt.Debug {
 		if err := b.c.EnableDebug(b.note); err != nil {
 			return errors.Join(translate(err), b.tearDown())
 		}
 	}
-	b.tuned = openTuned(cacheDir(b.opt.CacheDir), b.info)
-	b.programs = newPrograms(b.c, openBinaryCache(b.opt.CacheDir), b.opt.Sources)
+	if b.opt.Context != nil {
+		b.found = b.c.Save()
+	}
+	b.programs = newPrograms(b)
 	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)
 	b.returns = newBuffers(b.c, gl.UsagePersistentReadback, 128<<20)
 	b.flights = flights{c: b.c, count: &b.count}
-	if info.Persistent && !info.Software { // whose memory is the host's already
+	if b.c.Info().Persistent && !b.info.Software { // whose memory is the host's already
 		b.stage = newStaging(b.c)
 	}
 	b.uniforms, err = b.c.CreateBuffer(minBuffer, "params", gl.UsageUpload)
+	if err == nil && b.opt.Run != nil {
+		err = b.c.Restore(b.found)
+	}
 	if err != nil {
 		return errors.Join(translate(err), b.tearDown())
+	}
+	b.live.Store(b.c)
+	return nil
+}
+
+// describe finds out what the device is and can. After a loss it must be the same
+// one: plans and answers of Supports rest on it, and are read without a lock.
+func (b *Backend) describe() error {
+	info := b.c.Info()
+	limits := info.Limits
+	limits.MaxSSBOBytes = min(limits.MaxSSBOBytes, math.MaxInt32) // shaders count bytes of masks in ints
+	if info.Software || b.opt.Kernel == KernelRows {
+		limits.MaxSSBOBytes = min(limits.MaxSSBOBytes, 8*int64(info.Limits.MaxTexels)) // K and V may be texels of 8 bytes
+	}
+	found := Info{
+		Vendor: info.Vendor, Renderer: info.Renderer, Version: info.Version, GLSL: info.GLSL, Software: info.Software,
+		MaxSharedBytes: limits.MaxSharedBytes, MaxSSBOBytes: limits.MaxSSBOBytes, MaxInvocations: limits.MaxInvocations,
+	}
+	if b.info == (Info{}) {
+		b.info, b.limits = found, limits
+		b.tuned = openTuned(cacheDir(b.opt.CacheDir), found)
+	}
+	if b.info != found || b.limits != limits {
+		return fmt.Errorf("gpu: %w: %s answers instead of %s", attention.ErrUnavailable, found.Renderer, b.info.Renderer)
 	}
 	return nil
 }
 
+// tearDown gives everything back. Without a device it does nothing.
 func (b *Backend) tearDown() error {
+	if b.c == nil {
+		return nil
+	}
+	b.live.Store(nil)
+	b.lookers.Lock() // what they look at is gone with the context, and would end the process
+	defer b.lookers.Unlock()
 	if b.programs != nil {
 		b.programs.close()
 	}
 	b.flights.abandon()
-	for _, pool := range []*buffers{b.buffers, b.returns} {
+	for _, pool := range []*buffers{b.buffers, b.returns} { // nil if setUp came to no end
 		if pool != nil {
 			pool.drop()
 		}
 	}
 	b.stage.close()
 	b.c.DeleteBuffer(b.uniforms)
+	if b.found != nil {
+		_ = b.c.Restore(b.found) // the last that can be done for the owner
+	}
 	b.c.Close()
-	return errors.Join(b.provider.Release(), b.provider.Close())
+	provider := b.provider
+	b.provider, b.c, b.found = nil, nil, nil
+	b.programs, b.buffers, b.returns, b.stage, b.flights, b.uniforms = nil, nil, nil, nil, flights{}, 0
+	return errors.Join(provider.Release(), provider.Close())
+}
+
+func (b *Backend) now() time.Time {
+	if b.opt.clock != nil {
+		return b.opt.clock()
+	}
+	return time.Now()
 }
 
 // Name returns "gpu".
@@ -146,12 +215,16 @@ const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.
 	attention.FeatureResident
 
 // Supports reports whether the device computes p: its features, D and Dv up to
-// MaxDim, and one batch entry and KV head within the device's buffer limit.
+// MaxDim, and one batch entry and KV head within the device's buffer limit. A kernel
+// that the driver refused or that failed its self-test is not supported from then on.
 func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
 	v := b.variant(p)
+	if err := b.health.refusal(v); err != nil {
+		return err
+	}
 	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
 		return b.tooLarge(p, v)
 	}

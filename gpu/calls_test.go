@@ -82,10 +82,10 @@ func runOn(ctx context.Context, b *Backend, c *attention.Call) error {
 }
 
 // requireRight compares the outputs with the oracle.
-func requireRight(t testing.TB, c *attention.Call) {
+func requireRight(t testing.TB, c *attention.Call, what ...any) {
 	t.Helper()
 	report, err := verify.CheckUnit(c)
-	require.NoError(t, err)
+	require.NoError(t, err, what...)
 	require.True(t, report.Pass, "%+v", report)
 }
 

@@ -11,8 +11,21 @@ import (
 )
 
 // ContextProvider gives the backend an OpenGL 4.3 context other than a headless
-// EGL one, such as that of package gpu/glfw. The backend calls all methods on its
-// own thread and closes the provider.
+// EGL one, such as that of package gpu/glfw. The backend calls all methods on one
+// thread, its own or that of Options.Run, and closes the provider.
+//
+// A context may be in use by the program. The backend then changes nothing but: the
+// current program; the buffers at the targets copy-read, copy-write, shader-storage
+// and uniform, and at storage bindings 0 to 15 and uniform bindings 0 to 3; the
+// active texture unit, and the buffer textures of units 0 to 3; with Options.Debug
+// the debug callback and its switches. All but the last are restored when the
+// backend closes, and with Options.Run after each piece of work. Errors that the
+// program left in the context are thrown away. Work must not run inside conditional
+// rendering or a transform feedback, and a program that was deleted while current is
+// gone when the backend uses its own.
+//
+// A given context that is lost stays lost: only its owner can make another, for a
+// new backend. Errors are attention.ErrDeviceLost until then.
 type ContextProvider interface {
 	// MakeCurrent makes the context current on the calling thread.
 	MakeCurrent() error
@@ -62,7 +75,7 @@ type Info struct {
 // tries all in order; their failures are joined.
 func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	if opt.Context != nil {
-		c, err := current(opt.Context)
+		c, err := current(opt.Context, opt.faults)
 		if err != nil {
 			return nil, nil, fmt.Errorf("gpu: given context: %w", errors.Join(translate(err), opt.Context.Close()))
 		}
@@ -80,7 +93,7 @@ func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	}
 	var failures []error
 	for _, d := range devices {
-		provider, c, err := openDevice(d, opt.Debug)
+		provider, c, err := openDevice(d, opt)
 		if err == nil {
 			return provider, c, nil
 		}
@@ -89,23 +102,23 @@ func openContext(opt Options) (ContextProvider, *gl.Context, error) {
 	return nil, nil, fmt.Errorf("gpu: %w: %w", attention.ErrUnavailable, errors.Join(failures...))
 }
 
-func openDevice(d egl.Device, debug bool) (ContextProvider, *gl.Context, error) {
-	provider, err := egl.Open(d, egl.Options{Debug: debug, Robust: true})
+func openDevice(d egl.Device, opt Options) (ContextProvider, *gl.Context, error) {
+	provider, err := egl.Open(d, egl.Options{Debug: opt.Debug, Robust: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := current(provider)
+	c, err := current(provider, opt.faults)
 	if err != nil {
 		return nil, nil, errors.Join(err, provider.Close())
 	}
 	return provider, c, nil
 }
 
-func current(provider ContextProvider) (*gl.Context, error) {
+func current(provider ContextProvider, faults *gl.Faults) (*gl.Context, error) {
 	if err := provider.MakeCurrent(); err != nil {
 		return nil, err
 	}
-	c, err := gl.Load(provider.ProcAddress)
+	c, err := gl.LoadFaulty(provider.ProcAddress, faults)
 	if err != nil {
 		return nil, errors.Join(err, provider.Release())
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +42,8 @@ func TestCompileErrorSpeaks(t *testing.T) {
 // TestPlantedFaults plants each failure of the GL layer in turn: the call fails by
 // the right name, and once the cause is gone the same backend works again.
 func TestPlantedFaults(t *testing.T) {
-	b := ownBackend(t, Options{})
+	clock := newTestClock()
+	b := ownBackend(t, Options{clock: clock.now})
 	ctx := context.Background()
 	c := newTestCall(t, callSpec{})
 	plan, err := b.Plan(ctx, c.Problem)
@@ -68,10 +71,12 @@ func TestPlantedFaults(t *testing.T) {
 				b.buffers.drop()
 				b.returns.drop()
 			})
-			b.c.Inject(tc.op, tc.fault)
+			struck := b.c // which a loss replaces
+			struck.Inject(tc.op, tc.fault)
 			blank(c)
 			err := plan.Run(ctx, c)
-			b.c.Inject(tc.op, nil)
+			struck.Inject(tc.op, nil)
+			clock.advance(lossMemory + time.Second)
 			require.ErrorIs(t, err, tc.err)
 			require.ErrorIs(t, err, tc.fault)
 			require.NotErrorIs(t, err, attention.ErrInvalid, "which would not fall back")
@@ -81,6 +86,18 @@ func TestPlantedFaults(t *testing.T) {
 		})
 	}
 }
+
+// testClock is a clock that a test moves.
+type testClock struct{ nanoseconds atomic.Int64 }
+
+func newTestClock() *testClock {
+	c := &testClock{}
+	c.nanoseconds.Store(time.Now().UnixNano())
+	return c
+}
+
+func (c *testClock) now() time.Time          { return time.Unix(0, c.nanoseconds.Load()) }
+func (c *testClock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
 
 // requireClean fails if OpenGL recorded an error that nobody asked for.
 func requireClean(t testing.TB, b *Backend) {
@@ -112,12 +129,13 @@ func TestRefusedShaderIsUnsupported(t *testing.T) {
 func TestLossWhileCompilingIsNotRemembered(t *testing.T) {
 	b := ownBackend(t, Options{})
 	c := newTestCall(t, callSpec{})
-	for _, tc := range []struct{ fault, want error }{{gl.ErrDeviceLost, attention.ErrDeviceLost}, {gl.ErrOutOfMemory, attention.ErrOutOfMemory}} {
-		b.c.Inject("CompileCompute", tc.fault)
+	for _, tc := range []struct{ fault, want error }{{gl.ErrOutOfMemory, attention.ErrOutOfMemory}, {gl.ErrDeviceLost, attention.ErrDeviceLost}} {
+		struck := b.c
+		struck.Inject("CompileCompute", tc.fault)
 		err := runOn(context.Background(), b, c)
 		require.ErrorIs(t, err, tc.want)
 		require.NotErrorIs(t, err, attention.ErrUnsupported)
-		b.c.Inject("CompileCompute", nil)
+		struck.Inject("CompileCompute", nil)
 	}
 	require.NoError(t, runOn(context.Background(), b, c))
 	requireRight(t, c)

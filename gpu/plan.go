@@ -110,7 +110,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 		for n, k := range w.keys {
 			in := packKeys(call, w.region, queries, k, on == nil && here.k == nil, on == nil && here.v == nil, v.Kernel == KernelRows, host)
 			err := p.backend.thread.do(ctx, func() (err error) {
-				if n == 0 {
+				if err = errors.Join(j.gone(), keys.gone()); err == nil && n == 0 {
 					err = j.begin(q)
 				}
 				if err == nil && on == nil {
@@ -145,8 +145,12 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 func (p *plan) store(ctx context.Context, call *attention.Call, v Variant, r region, queries span, back *readback, host *scratch) (err error) {
 	b := p.backend
 	var outputs, stats []byte
+	looking := false
 	defer func() {
-		if back.held() {
+		if looking {
+			b.lookers.RUnlock()
+		}
+		if back.held() && back.device == b.live.Load() {
 			err = errors.Join(err, b.thread.do(context.WithoutCancel(ctx), func() error {
 				b.putBack(back)
 				return nil
@@ -156,7 +160,10 @@ func (p *plan) store(ctx context.Context, call *attention.Call, v Variant, r reg
 	for done := false; !done; {
 		err := b.thread.do(ctx, func() (err error) {
 			if done, err = b.ready(back); err == nil && done {
-				outputs, stats, err = b.collect(back, host)
+				if outputs, stats, err = b.collect(back, host); err == nil {
+					b.lookers.RLock() // the results may be mapped memory, which ends with the context
+					looking = true
+				}
 			}
 			return err
 		})

@@ -1,11 +1,8 @@
 package gpu
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/glattn/attention/internal/gl"
 )
@@ -13,6 +10,7 @@ import (
 // program is a linked kernel with the layout of its parameters.
 type program struct {
 	variant Variant
+	key     string // of what belongs to it on disk
 	id      gl.Program
 	binding uint32         // of the parameter block
 	size    int            // of the parameter block, bytes
@@ -22,40 +20,79 @@ type program struct {
 
 // programs compiles variants once and keeps them. It is used on the GL thread only.
 type programs struct {
-	c       *gl.Context
-	disk    *binaryCache
-	pace    pace // of a program that has not run yet
-	verbose bool // errors carry the shader
-	made    map[Variant]*program
-	failed  map[Variant]error // a driver that refused once is not asked again
+	b    *Backend
+	c    *gl.Context
+	disk *binaryCache
+	pace pace // of a program that has not run yet
+	made map[Variant]*program
+	// started are compilations that Warmup began and nobody asked for yet.
+	started map[Variant]*gl.Compilation
 }
 
-func newPrograms(c *gl.Context, disk *binaryCache, verbose bool) *programs {
-	return &programs{c: c, disk: disk, verbose: verbose, pace: newPace(c.Info().Software), made: map[Variant]*program{}, failed: map[Variant]error{}}
+func newPrograms(b *Backend) *programs {
+	return &programs{b: b, c: b.c, disk: openBinaryCache(b.opt.CacheDir), pace: newPace(b.info.Software), made: map[Variant]*program{}, started: map[Variant]*gl.Compilation{}}
 }
 
-// get returns the program of v, compiled now if it must be.
+// start has the driver begin to compile v, unless it is made, refused or on disk.
+func (p *programs) start(v Variant) error {
+	if p.made[v] != nil || p.started[v] != nil || p.b.health.refusal(v) != nil {
+		return nil
+	}
+	src, err := p.source(v)
+	if err != nil {
+		return err
+	}
+	if p.disk.has(p.key(src.text)) {
+		return nil
+	}
+	k, err := p.c.StartCompile(src.text)
+	if err != nil {
+		return fmt.Errorf("gpu: %v: %w", v, translate(err))
+	}
+	p.started[v] = k
+	return nil
+}
+
+// ready reports whether get need not wait for the compiler, as far as the driver tells.
+func (p *programs) ready(v Variant) bool { return p.started[v] == nil || p.started[v].Done() }
+
+// get returns the program of v, compiled and tested now if it must be. A variant
+// that was refused once stays refused.
 func (p *programs) get(v Variant) (*program, error) {
 	if made, ok := p.made[v]; ok {
 		return made, nil
 	}
-	if err, ok := p.failed[v]; ok {
+	if err := p.b.health.refusal(v); err != nil {
 		return nil, err
 	}
 	made, err := p.make(v)
+	if err == nil {
+		p.made[v] = made // before the trial, which runs it
+		if err = p.b.trial(v); err != nil {
+			p.c.DeleteProgram(made.id)
+			delete(p.made, v)
+		}
+	}
 	if err != nil {
-		var compile *CompileError
-		if errors.As(err, &compile) {
-			p.failed[v] = err
+		if isRefusal(err) {
+			p.b.health.refuse(v, err)
 		}
 		return nil, err
 	}
-	p.made[v] = made
 	return made, nil
 }
 
-func (p *programs) make(v Variant) (*program, error) {
+// source composes the shader of v.
+func (p *programs) source(v Variant) (source, error) {
 	src, err := v.source()
+	if err == nil && p.b.opt.edit != nil {
+		src.text = p.b.opt.edit(v, src.text)
+	}
+	return src, err
+}
+
+func (p *programs) make(v Variant) (*program, error) {
+	src, err := p.source(v)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +100,7 @@ func (p *programs) make(v Variant) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &program{variant: v, id: id, pace: p.pace}
+	made := &program{variant: v, key: p.key(src.text), id: id, pace: p.pace}
 	made.binding, made.size, made.offsets, err = p.c.UniformBlock(id, "Params")
 	if err != nil {
 		p.c.DeleteProgram(id)
@@ -74,20 +111,27 @@ func (p *programs) make(v Variant) (*program, error) {
 
 // compile loads the driver's binary of an earlier run, or compiles and stores it.
 func (p *programs) compile(v Variant, src source) (gl.Program, error) {
-	info := p.c.Info()
-	sum := sha256.Sum256([]byte(info.Vendor + "\x00" + info.Renderer + "\x00" + info.Version + "\x00" + src.text))
-	key := hex.EncodeToString(sum[:])
-	if format, data, ok := p.disk.load(key); ok {
+	key := p.key(src.text)
+	k := p.started[v]
+	delete(p.started, v)
+	if format, data, ok := p.disk.load(key); ok && k == nil {
 		if id, err := p.c.LoadBinary(format, data); err == nil {
 			return id, nil
 		}
 		p.disk.remove(key) // stale or corrupt: the driver knows, we compile
 	}
-	id, err := p.c.CompileCompute(src.text)
+	var err error
+	if k == nil {
+		k, err = p.c.StartCompile(src.text)
+	}
+	var id gl.Program
+	if err == nil {
+		id, err = k.Finish()
+	}
 	if err != nil {
 		var refused *gl.CompileError
 		if errors.As(err, &refused) {
-			return 0, &CompileError{Variant: v, Stage: refused.Stage, Log: src.locate(refused.Log), Source: src.text, verbose: p.verbose}
+			return 0, &CompileError{Variant: v, Stage: refused.Stage, Log: src.locate(refused.Log), Source: src.text, verbose: p.b.opt.Sources}
 		}
 		return 0, fmt.Errorf("gpu: %v: %w", v, translate(err))
 	}
@@ -99,6 +143,10 @@ func (p *programs) compile(v Variant, src source) (gl.Program, error) {
 
 // close deletes all programs.
 func (p *programs) close() {
+	for _, k := range p.started {
+		k.Cancel()
+	}
+	clear(p.started)
 	for _, made := range p.made {
 		p.c.DeleteProgram(made.id)
 	}
@@ -106,18 +154,7 @@ func (p *programs) close() {
 }
 
 // wait waits until the device has passed the fence.
-func wait(c *gl.Context, fence gl.Sync) error {
-	for start := time.Now(); time.Since(start) < maxWait; {
-		done, err := c.WaitSync(fence, waitSlice)
-		if err != nil {
-			return translate(err)
-		}
-		if done {
-			return nil
-		}
-	}
-	return fmt.Errorf("gpu: %w: no answer in %v", gl.ErrDeviceLost, maxWait)
-}
+func wait(c *gl.Context, fence gl.Sync) error { return translate(c.Await(fence, maxWait)) }
 
 // finish waits until the device has done everything submitted.
 func (b *Backend) finish() error {

@@ -10,6 +10,7 @@ import (
 // readback is the way of a job's results to the host. Where buffers may stay mapped the
 // device copies them there, and the host only looks; else the host asks for them.
 type readback struct {
+	device         *gl.Context // that holds it all
 	outputs, stats landing
 	fence          gl.Sync
 	flight         gl.Sync // of the job's last dispatch; 0 once it has ended
@@ -28,7 +29,7 @@ const pollSlice = 200 * time.Microsecond
 
 // readBack queues the way of outputs and of statistics, as far as they have a size.
 func (b *Backend) readBack(from []bound, size sizes) (*readback, error) {
-	back := &readback{flight: b.flights.now.fence}
+	back := &readback{device: b.c, flight: b.flights.now.fence}
 	var err error
 	for _, w := range []struct {
 		to   *landing
@@ -78,6 +79,9 @@ func (b *Backend) landing(from gl.Buffer, size int64) (landing, error) {
 
 // ready waits for the results, but no longer than a slice.
 func (b *Backend) ready(back *readback) (bool, error) {
+	if back.device != b.c {
+		return false, &LostMemoryError{What: "the work of a call"}
+	}
 	for _, fence := range []*gl.Sync{&back.flight, &back.fence} {
 		if *fence == 0 || fence == &back.flight && b.flights.now.fence != *fence {
 			*fence = 0
@@ -130,6 +134,10 @@ func (r *readback) held() bool { return r.outputs.buffer != 0 || r.stats.buffer 
 
 // putBack gives back what the results lie in.
 func (b *Backend) putBack(back *readback) {
+	if back.device != b.c { // a loss took it, and names begin anew
+		*back = readback{}
+		return
+	}
 	b.c.DeleteSync(back.fence)
 	for _, l := range []landing{back.outputs, back.stats} {
 		if l.buffer == 0 {

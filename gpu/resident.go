@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/gl"
 )
 
 // located is an operand of a call that lies on the device.
@@ -45,7 +46,17 @@ func (b *Backend) locate(call *attention.Call) (r residents, err error) {
 		}
 		*o.place = &located{t, at}
 	}
-	return r, nil
+	return r, r.lost(b.live.Load())
+}
+
+// lost returns an error if an operand lies in a context other than c.
+func (r residents) lost(c *gl.Context) error {
+	for _, l := range []*located{r.q, r.k, r.v, r.o} {
+		if l != nil && l.device != c {
+			return &LostMemoryError{What: "a tensor"}
+		}
+	}
+	return nil
 }
 
 // rows is the vec4s of n rows.

@@ -13,6 +13,7 @@ import (
 // after the other is brought there and computed. All methods run on the GL thread.
 type job struct {
 	plan    *plan
+	device  *gl.Context // that holds what the job has; nil before it has anything
 	variant Variant
 	problem attention.Problem // of the job; its keys are all there are
 	splits  int               // partial results of a row
@@ -35,7 +36,12 @@ type keysOnDevice struct {
 
 // begin brings the queries to the device and reserves room for results.
 func (j *job) begin(q []byte) (err error) {
-	j.plan.backend.messages = j.plan.backend.messages[:0] // of others
+	b := j.plan.backend
+	b.messages = b.messages[:0] // of others
+	j.device = b.c
+	if err := j.here.lost(b.c); err != nil {
+		return err
+	}
 	defer j.clean("begin", &err)
 	j.splits = j.variant.splits(j.problem.KeyLen)
 	size := jobBytes(j.problem, j.problem.Batch, j.problem.KVHeads).withPartials(j.splits)
@@ -59,6 +65,7 @@ func (j *job) begin(q []byte) (err error) {
 
 // load brings keys and values to the device, where they stay until the job is released.
 func (j *job) load(in packed, keys span) (on *keysOnDevice, err error) {
+	j.device = j.plan.backend.c
 	defer j.clean("load", &err)
 	on = &keysOnDevice{place: dense(j.problem, keys.size()), finite: in.finite}
 	for _, u := range []struct {
@@ -134,6 +141,14 @@ func (j *job) end(ctx context.Context) (back *readback, err error) {
 	return j.plan.backend.readBack(j.outputs, size)
 }
 
+// gone returns an error if the device was lost since the job brought something there.
+func (j *job) gone() error {
+	if j.device != nil && j.device != j.plan.backend.c {
+		return &LostMemoryError{What: "the work of a call"}
+	}
+	return nil
+}
+
 // release gives the job's buffers back. The device runs everything in order, so that
 // whoever gets them next does not meet this job's work.
 func (j *job) release() {
@@ -144,6 +159,10 @@ func (j *job) release() {
 // give gives buffers back, and all views.
 func (j *job) give(list []gl.Buffer) {
 	b := j.plan.backend
+	if j.device != b.c { // whose buffers may have the same names
+		j.texels = nil
+		return
+	}
 	for _, view := range j.texels {
 		b.c.DeleteTexels(view)
 	}
@@ -155,8 +174,8 @@ func (j *job) give(list []gl.Buffer) {
 
 // abandon releases what a job that came to no end still holds.
 func (j *job) abandon() error {
-	if len(j.lent)+len(j.texels) == 0 {
-		return nil
+	if len(j.lent)+len(j.texels) == 0 || j.device != j.plan.backend.live.Load() {
+		return nil // also where a loss took it
 	}
 	err := j.plan.backend.thread.do(context.Background(), func() error {
 		j.release()

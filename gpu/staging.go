@@ -98,10 +98,6 @@ func (b *Backend) write(to gl.Buffer, offset int64, data []byte) error {
 	return translate(b.c.Write(to, offset, data))
 }
 
-// waitSlice is how long one wait for the device lasts, so that a lost device is
-// noticed between them.
-const waitSlice = 20 * time.Millisecond
-
 // maxWait is when a device that signals nothing counts as lost. A dispatch is
 // bounded to a small fraction of it.
 const maxWait = 2 * time.Minute

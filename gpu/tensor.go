@@ -12,9 +12,11 @@ import (
 
 // Tensor is memory of the device that holds a tensor, such as a cache of keys or values:
 // calls that are given a view of it read it where it lies. It is safe for concurrent use,
-// as far as calls that write to it do not meet calls that read the same rows.
+// as far as calls that write to it do not meet calls that read the same rows. When the
+// device is lost its content is too: calls and copies then fail with a LostMemoryError.
 type Tensor struct {
 	backend *Backend
+	device  *gl.Context // that holds it: a loss takes the content
 	dtype   attention.DType
 	shape   [4]int
 	buffer  gl.Buffer
@@ -42,6 +44,7 @@ func (b *Backend) NewTensor(ctx context.Context, dtype attention.DType, batch, h
 		size *= int64(n)
 	}
 	err := b.thread.do(ctx, func() (err error) {
+		t.device = b.c
 		if t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice); err != nil {
 			return fmt.Errorf("gpu: tensor %v %v: %w", dtype, t.shape, translate(err))
 		}
@@ -61,14 +64,28 @@ func (t *Tensor) Close() error {
 	if t.closed.Swap(true) {
 		return nil
 	}
+	if t.device != t.backend.live.Load() {
+		return nil // closing the backend, or a loss, freed it
+	}
 	err := t.backend.thread.do(context.Background(), func() error {
-		t.backend.c.DeleteBuffer(t.buffer)
+		if t.lost() == nil {
+			t.backend.c.DeleteBuffer(t.buffer)
+		}
 		return nil
 	})
 	if t.backend.thread.stopped() {
 		return nil // closing the backend freed it
 	}
 	return err
+}
+
+// lost returns an error if the device was lost since the tensor was made. It is asked on
+// the GL thread.
+func (t *Tensor) lost() error {
+	if t.device != t.backend.c {
+		return &LostMemoryError{What: "a tensor"}
+	}
+	return nil
 }
 
 // Backend returns "gpu".
@@ -134,6 +151,9 @@ func (t *Tensor) Upload(ctx context.Context, dst, src attention.Tensor) error {
 		t.mixed.Store(true)
 	}
 	return t.backend.thread.do(ctx, func() error {
+		if err := t.lost(); err != nil {
+			return err
+		}
 		n := int64(shape[2]) * t.rowBytes()
 		return place.each(shape, t.vec4Bytes(), func(at int64) error {
 			part := data[:n]
@@ -156,6 +176,9 @@ func (t *Tensor) Download(ctx context.Context, dst, src attention.Tensor) error 
 	n := int(int64(shape[2]) * t.rowBytes())
 	data := make([]byte, shape[0]*shape[1]*n)
 	err = t.backend.thread.do(ctx, func() error {
+		if err := t.lost(); err != nil {
+			return err
+		}
 		rest := data
 		return place.each(shape, t.vec4Bytes(), func(at int64) error {
 			part := rest[:n]

@@ -16,7 +16,7 @@ import (
 func nothing() error { return nil }
 
 func TestThreadRunsInOrderOnOneGoroutine(t *testing.T) {
-	th := startThread()
+	th := startThread(nil)
 	running, count := atomic.Int32{}, 0 // count is guarded by the thread alone
 	var group sync.WaitGroup
 	for range 50 {
@@ -40,7 +40,7 @@ func TestThreadRunsInOrderOnOneGoroutine(t *testing.T) {
 }
 
 func TestThreadTurnsPanicsIntoErrors(t *testing.T) {
-	th := startThread()
+	th := startThread(nil)
 	err := th.do(context.Background(), func() error { panic("planted") })
 	require.EqualError(t, err, "gpu: internal error: planted")
 	failure := errors.New("its own")
@@ -49,7 +49,7 @@ func TestThreadTurnsPanicsIntoErrors(t *testing.T) {
 }
 
 func TestThreadStops(t *testing.T) {
-	th := startThread()
+	th := startThread(nil)
 	release, started := make(chan struct{}), make(chan struct{})
 	finished := atomic.Bool{}
 	var group sync.WaitGroup
@@ -80,7 +80,7 @@ func TestThreadStops(t *testing.T) {
 }
 
 func TestThreadHonoursContexts(t *testing.T) {
-	th := startThread()
+	th := startThread(nil)
 	defer func() { require.NoError(t, th.stop(nothing)) }()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -52,8 +52,17 @@ func (c *Context) CreateBuffer(size int64, label string, usage Usage) (Buffer, e
 	}
 	var name uint32
 	c.fn.genBuffers(1, &name)
+	if name == 0 {
+		return 0, c.failed(op)
+	}
 	c.fn.bindBuffer(copyWriteBuffer, name)
-	if err := c.allocate(size, usage); err != nil {
+	// Binding makes the object, for which there may be no memory. The storage would
+	// then replace that of the buffer bound before, which somebody may need.
+	err := c.Check(op)
+	if err == nil {
+		err = c.allocate(size, usage)
+	}
+	if err != nil {
 		c.fn.deleteBuffers(1, &name)
 		return 0, fmt.Errorf("gl: buffer %q of %d bytes: %w", label, size, err)
 	}
@@ -133,7 +142,8 @@ func (c *Context) Write(b Buffer, offset int64, src []byte) error {
 }
 
 // Read copies the bytes from offset on to dst, and waits for the GPU to produce
-// them. Shader writes need a [Context.Barrier] before.
+// them. Shader writes need a [Context.Barrier] before. After a reset the error is
+// [ErrDeviceLost], wherever the driver tells.
 func (c *Context) Read(b Buffer, offset int64, dst []byte) error {
 	const op = "Read"
 	if err := c.fault(op); err != nil {
@@ -144,7 +154,10 @@ func (c *Context) Read(b Buffer, offset int64, dst []byte) error {
 	}
 	c.fn.bindBuffer(copyReadBuffer, uint32(b))
 	c.fn.getBufferSubData(copyReadBuffer, int(offset), len(dst), unsafe.Pointer(unsafe.SliceData(dst)))
-	return c.Check(op)
+	if err := c.Check(op); err != nil {
+		return err
+	}
+	return c.ResetStatus() // a lost context need not record an error, and leaves dst as it was
 }
 
 // Copy copies size bytes on the GPU. Ranges of the same buffer must not overlap.

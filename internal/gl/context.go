@@ -3,6 +3,7 @@ package gl
 import (
 	"maps"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -14,6 +15,8 @@ type Context struct {
 	info     Info
 	buffers  map[Buffer]*bufferState
 	handlers []func() // free the debug handlers
+	lost     error    // set for good when the driver first tells of a loss
+	now      func() time.Time
 	// injected is nil unless a test planted failures; that check is all it costs.
 	injected atomic.Pointer[map[string]error]
 }
@@ -26,12 +29,20 @@ type Context struct {
 // The function table is shared by all contexts of the process; contexts of two
 // providers with different functions cannot be loaded at once. Close the Context
 // when done with it.
-func Load(proc func(name string) unsafe.Pointer) (*Context, error) {
+func Load(proc func(name string) unsafe.Pointer) (*Context, error) { return LoadFaulty(proc, nil) }
+
+// LoadFaulty is [Load] with a layer between the Context and the driver, for tests;
+// nil is none.
+func LoadFaulty(proc func(name string) unsafe.Pointer, faults *Faults) (*Context, error) {
 	fn, unbind, err := bind(proc)
 	if err != nil {
 		return nil, err
 	}
-	c := &Context{fn: fn, unbind: unbind, buffers: map[Buffer]*bufferState{}}
+	c := &Context{fn: fn, unbind: unbind, buffers: map[Buffer]*bufferState{}, now: time.Now}
+	if faults != nil {
+		c.fn, c.now = faults.wrap(fn), faults.now
+	}
+	c.Forget()
 	if err := c.query(); err != nil {
 		unbind()
 		return nil, err
@@ -76,8 +87,12 @@ func (c *Context) Inject(op string, err error) {
 	}
 }
 
-// fault returns the failure that a test planted for the operation.
+// fault returns the failure that a test planted for the operation, or the loss of
+// the context: a driver may tell of that once and answer with garbage afterwards.
 func (c *Context) fault(op string) error {
+	if c.lost != nil {
+		return c.lost
+	}
 	if planted := c.injected.Load(); planted != nil {
 		return (*planted)[op]
 	}

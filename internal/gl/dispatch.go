@@ -1,6 +1,7 @@
 package gl
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -91,6 +92,23 @@ func (c *Context) WaitSync(s Sync, timeout time.Duration) (done bool, err error)
 	default:
 		return false, c.failed(op)
 	}
+}
+
+// waitSlice is how long one wait for a fence lasts, so that a lost device is
+// noticed between them.
+const waitSlice = 20 * time.Millisecond
+
+// Await waits until the GPU has passed the fence. A device that signals nothing
+// for as long as patience counts as lost.
+func (c *Context) Await(s Sync, patience time.Duration) error {
+	for start := c.now(); c.now().Sub(start) < patience; {
+		done, err := c.WaitSync(s, waitSlice)
+		if done || err != nil {
+			return err
+		}
+	}
+	c.lost = fmt.Errorf("gl: Await: %w: no answer in %v", ErrDeviceLost, patience)
+	return c.lost
 }
 
 // DeleteSync frees a fence. 0 is ignored.

@@ -52,6 +52,7 @@ const (
 	alreadySignaled                = 0x911A
 	timeoutExpired                 = 0x911B
 	conditionSatisfied             = 0x911C
+	waitFailed                     = 0x911D
 	shaderStorageBarrierBit        = 0x2000
 	uniformBarrierBit              = 0x0004
 	bufferUpdateBarrierBit         = 0x0200
@@ -84,12 +85,18 @@ const (
 	typeUnsignedInt                = 0x1405
 	textureBuffer                  = 0x8C2A
 	texture0                       = 0x84C0
+	activeTexture                  = 0x84E0
+	textureBindingBuffer           = 0x8C2C
+	currentProgram                 = 0x8B8D
+	shaderStorageBufferBinding     = 0x90D3 // its start and size are the next two
+	uniformBufferBinding           = 0x8A28 // likewise
 	maxTextureBufferSize           = 0x8C2B
 	formatRGBA32F                  = 0x8814
 	formatRG32UI                   = 0x823C
 	computeShader                  = 0x91B9
 	compileStatus                  = 0x8B81
 	linkStatus                     = 0x8B82
+	completionStatus               = 0x91B1 // KHR_parallel_shader_compile
 	infoLogLength                  = 0x8B84
 	programBinaryRetrievableHint   = 0x8257
 	programBinaryLength            = 0x8741

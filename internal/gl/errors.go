@@ -100,22 +100,44 @@ func (c *Context) Check(op string) error {
 			break
 		}
 	}
-	if len(errs) == 1 {
-		return errs[0]
+	if len(errs) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	// What looks like any error may be the first sign of a loss.
+	if err := c.ResetStatus(); err != nil {
+		errs = append(errs, err)
+	}
+	var err error = errs[0]
+	if len(errs) > 1 {
+		err = errors.Join(errs...)
+	}
+	if c.lost == nil && errors.Is(err, ErrDeviceLost) {
+		c.lost = err
+	}
+	return err
+}
+
+// Forget throws away errors that somebody else left in the context.
+func (c *Context) Forget() {
+	for range maxDrain {
+		if code := c.fn.getError(); code == noError || code == contextLost {
+			return
+		}
+	}
 }
 
 // ResetStatus returns an error that is [ErrDeviceLost] once the GPU was reset. It
-// is nil where [Info.Robust] is false: such a context is told nothing.
+// is nil where [Info.Robust] is false: such a context is told nothing. A driver
+// reports no reset any more once the reset is over, although the context stays
+// lost; here the first answer stays.
 func (c *Context) ResetStatus() error {
-	if !c.info.Robust {
-		return nil
+	if c.lost != nil || !c.info.Robust {
+		return c.lost
 	}
 	if code := c.fn.getGraphicsResetStatus(); code != noError {
-		return &Error{Op: "ResetStatus", Code: code}
+		c.lost = &Error{Op: "ResetStatus", Code: code}
 	}
-	return nil
+	return c.lost
 }
 
 // invalid is the error for an argument that is refused before the driver sees it.

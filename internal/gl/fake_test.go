@@ -12,7 +12,7 @@ import (
 // made to; they need no OpenGL.
 
 func fake(fn functions, info Info) *Context {
-	return &Context{fn: &fn, unbind: func() {}, info: info, buffers: map[Buffer]*bufferState{}}
+	return &Context{fn: &fn, unbind: func() {}, info: info, buffers: map[Buffer]*bufferState{}, now: time.Now}
 }
 
 // codes returns a glGetError that answers the codes in turn and then, like a
@@ -57,27 +57,56 @@ func TestCheck(t *testing.T) {
 }
 
 func TestLostContext(t *testing.T) {
-	status := uint32(0)
-	wait := uint32(alreadySignaled)
-	c := fake(functions{
-		getError:               codes(0),
-		getGraphicsResetStatus: func() uint32 { return status },
-		clientWaitSync:         func(uintptr, uint32, uint64) uint32 { return wait },
-		finish:                 func() {},
-	}, Info{Robust: true})
-	done, err := c.WaitSync(1, time.Second)
-	require.NoError(t, err)
-	require.True(t, done)
+	for status, name := range map[uint32]string{
+		guiltyContextReset: "GL_GUILTY_CONTEXT_RESET", innocentContextReset: "GL_INNOCENT_CONTEXT_RESET", unknownContextReset: "GL_UNKNOWN_CONTEXT_RESET",
+	} {
+		for _, wait := range []uint32{alreadySignaled, conditionSatisfied, timeoutExpired} {
+			now := uint32(0)
+			c := fake(functions{
+				getError:               codes(0),
+				getGraphicsResetStatus: func() uint32 { return now },
+				clientWaitSync:         func(uintptr, uint32, uint64) uint32 { return wait },
+				finish:                 func() {},
+			}, Info{Robust: true})
+			done, err := c.WaitSync(1, time.Second)
+			require.NoError(t, err)
+			require.Equal(t, wait != timeoutExpired, done)
+			require.NoError(t, c.Finish())
 
-	for _, status = range []uint32{guiltyContextReset, innocentContextReset, unknownContextReset} {
-		for _, wait = range []uint32{alreadySignaled, conditionSatisfied, timeoutExpired} {
+			now = status
 			done, err = c.WaitSync(1, time.Second)
 			require.ErrorIs(t, err, ErrDeviceLost, "the fence of a lost context passes, and must not count")
 			require.False(t, done)
+			now = 0 // the reset is over, the context is not back
+			require.EqualError(t, c.ResetStatus(), "gl: ResetStatus: "+name)
+			require.ErrorIs(t, c.Finish(), ErrDeviceLost)
+			require.ErrorIs(t, c.Write(1, 0, nil), ErrDeviceLost, "before any other refusal")
 		}
-		require.ErrorIs(t, c.Finish(), ErrDeviceLost)
 	}
-	require.EqualError(t, c.ResetStatus(), "gl: ResetStatus: GL_UNKNOWN_CONTEXT_RESET")
+}
+
+// TestErrorsAskForTheReset: a driver may answer with any error before it says that
+// the context is lost.
+func TestErrorsAskForTheReset(t *testing.T) {
+	c := fake(functions{
+		getError:               codes(outOfMemory, 0),
+		getGraphicsResetStatus: func() uint32 { return innocentContextReset },
+	}, Info{Robust: true})
+	err := c.Check("op")
+	require.ErrorIs(t, err, ErrDeviceLost)
+	require.ErrorIs(t, err, ErrOutOfMemory)
+}
+
+func TestAwaitEnds(t *testing.T) {
+	now := time.Unix(0, 0)
+	c := fake(functions{
+		getError:       codes(0),
+		clientWaitSync: func(_ uintptr, _ uint32, ns uint64) uint32 { now = now.Add(time.Duration(ns)); return timeoutExpired },
+	}, Info{})
+	c.now = func() time.Time { return now }
+	require.ErrorIs(t, c.Await(1, time.Minute), ErrDeviceLost)
+	require.Equal(t, time.Minute, now.Sub(time.Unix(0, 0)))
+	require.ErrorIs(t, c.Write(1, 0, nil), ErrDeviceLost, "and stays lost")
 }
 
 func TestWaitSyncTimeouts(t *testing.T) {

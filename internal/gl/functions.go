@@ -13,10 +13,12 @@ type functions struct {
 	getIntegerv            func(name uint32, data *int32)
 	getIntegeriv           func(name, index uint32, data *int32)
 	getInteger64v          func(name uint32, data *int64)
+	getInteger64iv         func(name, index uint32, data *int64)
 
 	genBuffers         func(n int32, buffers *uint32)
 	deleteBuffers      func(n int32, buffers *uint32)
 	bindBuffer         func(target, buffer uint32)
+	bindBufferBase     func(target, index, buffer uint32)
 	bindBufferRange    func(target, index, buffer uint32, offset, size int)
 	bufferData         func(target uint32, size int, data unsafe.Pointer, usage uint32)
 	bufferStorage      func(target uint32, size int, data unsafe.Pointer, flags uint32) // nil without ARB_buffer_storage

@@ -16,6 +16,9 @@ type Info struct {
 	Persistent bool
 	// Robust is set if [Context.ResetStatus] would tell of a reset.
 	Robust bool
+	// ParallelCompile is set if the driver compiles several shaders at a time and
+	// says when it is through.
+	ParallelCompile bool
 	// Timer is set if [Context.NewTimer] measures.
 	Timer  bool
 	Limits Limits
@@ -59,6 +62,7 @@ func (c *Context) query() error {
 	i.Software = software(i.Renderer)
 	i.Persistent = fn.bufferStorage != nil
 	i.Robust = fn.getGraphicsResetStatus != nil && c.integer(resetNotificationStrategy) == loseContextOnReset
+	i.ParallelCompile = i.Has("GL_KHR_parallel_shader_compile") || i.Has("GL_ARB_parallel_shader_compile")
 	var bits int32
 	fn.getQueryiv(timeElapsed, queryCounterBits, &bits)
 	i.Timer = bits > 0

@@ -62,6 +62,9 @@ func (c *Context) mapRange(op string, b Buffer, s *bufferState, offset, size int
 		return nil, err
 	}
 	if p == nil {
+		if err := c.ResetStatus(); err != nil {
+			return nil, err
+		}
 		// Not in the specification, but drivers do it when address space runs out.
 		return nil, &Error{Op: op, Code: outOfMemory, Detail: "the driver returned no address"}
 	}
@@ -82,6 +85,9 @@ func (c *Context) Unmap(b Buffer) error {
 	c.fn.bindBuffer(copyWriteBuffer, uint32(b))
 	intact := c.fn.unmapBuffer(copyWriteBuffer)
 	if err := c.Check(op); err != nil {
+		return err
+	}
+	if err := c.ResetStatus(); err != nil {
 		return err
 	}
 	if !intact {

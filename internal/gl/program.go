@@ -11,49 +11,22 @@ type Program uint32
 // CompileCompute compiles and links one compute shader. The error is a
 // [*CompileError] if the driver refuses the source.
 func (c *Context) CompileCompute(src string) (Program, error) {
-	const op = "CompileCompute"
-	if err := c.fault(op); err != nil {
+	k, err := c.StartCompile(src)
+	if err != nil {
 		return 0, err
 	}
-	shader := c.fn.createShader(computeShader)
-	if shader == 0 {
-		return 0, c.failed(op)
-	}
-	defer c.fn.deleteShader(shader)
-	c.fn.shaderSource(shader, src)
-	c.fn.compileShader(shader)
-	var ok int32
-	c.fn.getShaderiv(shader, compileStatus, &ok)
-	if ok != glTrue {
-		return 0, c.refused(op, "compile", src, readLog(shader, c.fn.getShaderiv, c.fn.getShaderInfoLog))
-	}
-	program := c.fn.createProgram()
-	if program == 0 {
-		return 0, c.failed(op)
-	}
-	// Without the hint a driver may keep nothing that Binary could return.
-	c.fn.programParameteri(program, programBinaryRetrievableHint, glTrue)
-	c.fn.attachShader(program, shader)
-	c.fn.linkProgram(program)
-	c.fn.detachShader(program, shader)
-	c.fn.getProgramiv(program, linkStatus, &ok)
-	if ok != glTrue {
-		log := readLog(program, c.fn.getProgramiv, c.fn.getProgramInfoLog)
-		c.fn.deleteProgram(program)
-		return 0, c.refused(op, "link", src, log)
-	}
-	if err := c.Check(op); err != nil {
-		c.fn.deleteProgram(program)
-		return 0, err
-	}
-	return Program(program), nil
+	return k.Finish()
 }
 
 // refused tells a source that is wrong from a driver that was lost or out of
 // memory while it compiled.
 func (c *Context) refused(op, stage, src, log string) error {
-	if err := c.Check(op); err != nil {
-		return fmt.Errorf("%w: %w", err, &CompileError{Stage: stage, Log: log, Source: src})
+	err := c.Check(op)
+	if err == nil {
+		err = c.ResetStatus()
+	}
+	if err != nil {
+		return fmt.Errorf("%w; %s: %s", err, stage, log) // not a CompileError, which callers remember
 	}
 	return &CompileError{Stage: stage, Log: log, Source: src}
 }
@@ -61,6 +34,9 @@ func (c *Context) refused(op, stage, src, log string) error {
 // failed is the error of a call that returned no object.
 func (c *Context) failed(op string) error {
 	if err := c.Check(op); err != nil {
+		return err
+	}
+	if err := c.ResetStatus(); err != nil {
 		return err
 	}
 	return &Error{Op: op, Code: invalidOperation, Detail: "the driver returned no object"}

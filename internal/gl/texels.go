@@ -35,6 +35,9 @@ func (c *Context) CreateTexels(b Buffer, offset, size int64, format TexelFormat)
 	}
 	var name uint32
 	c.fn.genTextures(1, &name)
+	if name == 0 {
+		return 0, c.failed(op)
+	}
 	c.fn.activeTexture(texture0)
 	c.fn.bindTexture(textureBuffer, name)
 	c.fn.texBufferRange(textureBuffer, internal, uint32(b), int(offset), int(size))

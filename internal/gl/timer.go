@@ -27,6 +27,9 @@ func (c *Context) NewTimer() *Timer {
 	}
 	t := &Timer{c: c}
 	c.fn.genQueries(1, &t.query)
+	if t.query == 0 {
+		return nil
+	}
 	return t
 }
 
