@@ -31,6 +31,10 @@ type Config struct {
 	Seed       uint64
 	Roofs      *Roofs         // remembers roofs between runs; nil measures anew
 	Progress   func(Progress) // told before each measurement and after the last; may be nil
+
+	// steady leaves read roofs as they were measured first, so that the shares of
+	// different problems can be compared.
+	steady bool
 }
 
 // Progress says how far a run is.
@@ -205,7 +209,7 @@ func (c Config) measureRoofs(ctx context.Context, s Spec) (*beside, error) {
 		threads := c.threadsOf(backend)
 		roofs, err := c.Roofs.of(ctx, backend, threads, bytes, rates{})
 		problems = append(problems, err)
-		if threads > 0 && roofs.binding(flops, float64(bytes)).Kind == RoofRead {
+		if threads > 0 && !c.steady && roofs.binding(flops, float64(bytes)).Kind == RoofRead {
 			reads.rates[readKey(threads, bytes)] = nil
 		}
 	}

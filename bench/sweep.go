@@ -193,6 +193,7 @@ func RunSweep(ctx context.Context, c Config, s Sweep) (*SweepResult, error) {
 	if len(c.Backends) != 1 {
 		return result, fmt.Errorf("bench: sweep: %w: %d backends, want one", attention.ErrInvalid, len(c.Backends))
 	}
+	c.steady = true
 	if c.Time <= 0 {
 		c.Time = sweepTime
 	}

@@ -122,6 +122,9 @@ func TestDecodeStepMovesTheNewToken(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, plan.Run(t.Context(), call))
+		if n == 0 {
+			continue // the self-test of the kernel moves data, too
+		}
 		moved := b.Counters()
 		const token, query, output = 2 * 2 * batch * kvHeads * dim, 4 * batch * heads * dim, 4 * batch * heads * dim
 		require.LessOrEqual(t, moved.UploadedBytes-before.UploadedBytes, int64(token+query+1024), "and some parameters")
