@@ -13,7 +13,7 @@ import (
 // that [Engine.Explain] and a call agree.
 type Work struct {
 	FLOPs float64 // 2·(D+Dv) for each pair that causal rule and window allow
-	Bytes float64 // Q, K, V, O and the log-sum-exp, once each
+	Bytes float64 // Q, K, V, O and the log-sum-exp, once each; of resident tensors Q and O
 }
 
 // Estimator predicts how long a class of backends takes and learns from calls
@@ -144,5 +144,8 @@ func workOf(p attention.Problem) Work {
 		keys *= float64(p.QueryLen) / float64(rows)
 	}
 	pairs := keys * float64(p.Batch) * float64(p.Heads)
+	if p.Resident { // K and V, which are most of the bytes, lie on the device already
+		p.KeyLen = 0
+	}
 	return Work{FLOPs: 2 * float64(p.Dim+p.ValueDim) * pairs, Bytes: math.Max(0, float64(p.Bytes()))}
 }

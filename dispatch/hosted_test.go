@@ -80,6 +80,17 @@ func TestResidentGoesToItsOwner(t *testing.T) {
 	require.Contains(t, x.Candidates[1].Reason, "copies to the host")
 }
 
+func TestResidentTensorsAreNotTransferred(t *testing.T) {
+	p := attention.Problem{Shape: attention.Shape{Batch: 1, Heads: 8, KVHeads: 8, QueryLen: 1, KeyLen: 4096, Dim: 64, ValueDim: 64}}
+	p.Q, p.K, p.V, p.O = attention.Float32, attention.Float16, attention.Float16, attention.Float32
+	host := workOf(p)
+	p.Resident = true
+	resident := workOf(p)
+	require.Equal(t, host.FLOPs, resident.FLOPs)
+	require.Equal(t, 8*64*2*4.0, resident.Bytes, "Q and O")
+	require.Greater(t, host.Bytes, 100*resident.Bytes)
+}
+
 func TestResidentFallsBackToCopies(t *testing.T) {
 	owner, other := ownerAndOther()
 	owner.run = func(context.Context, *attention.Call) error { return attention.ErrOutOfMemory }

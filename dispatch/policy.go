@@ -30,7 +30,11 @@ func (e *Engine) rank(p attention.Problem) []candidate {
 		if e.named == "" || m.name == e.named {
 			c := candidate{member: m, predicted: e.estimate.Estimate(m.class(), work)}
 			if p.Resident {
-				c.copies, _ = m.serves(p)
+				if c.copies, _ = m.serves(p); c.copies {
+					host := p
+					host.Resident = false
+					c.predicted = e.estimate.Estimate(m.class(), workOf(host))
+				}
 			}
 			list = append(list, c)
 		}
