@@ -71,6 +71,7 @@ type Backend struct {
 	stage    *staging // nil for uploads through the driver
 	flights  flights
 	uniforms gl.Buffer
+	down     bool      // the context is lost and not torn down yet
 	found    *gl.State // of a given context, when the backend got it
 	messages []string  // what a debug context reported since the last call
 }
@@ -186,7 +187,7 @@ func (b *Backend) tearDown() error {
 	}
 	b.c.Close()
 	provider := b.provider
-	b.provider, b.c, b.found = nil, nil, nil
+	b.provider, b.c, b.found, b.down = nil, nil, nil, false
 	b.programs, b.buffers, b.returns, b.stage, b.flights, b.uniforms = nil, nil, nil, nil, flights{}, 0
 	return errors.Join(provider.Release(), provider.Close())
 }
