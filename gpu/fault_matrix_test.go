@@ -99,6 +99,8 @@ func (m *matrix) forget() {
 		m.b.programs.close()
 		m.b.buffers.drop()
 		m.b.returns.drop()
+		m.b.stage.close()
+		m.b.stage = nil
 		if m.cold {
 			m.b.programs.disk = nil
 		}

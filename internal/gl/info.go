@@ -67,7 +67,16 @@ func (c *Context) query() error {
 	fn.getQueryiv(timeElapsed, queryCounterBits, &bits)
 	i.Timer = bits > 0
 	i.Limits = c.limits()
-	return c.Check("Load")
+	if err := c.Check("Load"); err != nil {
+		return err
+	}
+	// A context that was lost meanwhile answers nothing, not even that it is robust.
+	if fn.getGraphicsResetStatus != nil {
+		if code := fn.getGraphicsResetStatus(); code != noError {
+			return &Error{Op: "Load", Code: code}
+		}
+	}
+	return nil
 }
 
 func (c *Context) limits() Limits {
