@@ -121,6 +121,8 @@ func (b *Backend) setUp() error {
 	}
 	if b.opt.Context != nil {
 		b.found = b.c.Save()
+	} else {
+		b.c.AllowCompilerThreads()
 	}
 	b.programs = newPrograms(b)
 	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)

@@ -141,6 +141,10 @@ func (b *Backend) guarded(work func() error) error {
 	if glErr := b.c.Check("work"); err == nil && glErr != nil { // which would be blamed on who comes next
 		err = translate(glErr)
 	}
+	if errors.Is(err, attention.ErrOutOfMemory) {
+		b.buffers.drop() // others may need what is kept for later
+		b.returns.drop()
+	}
 	lost := b.c.ResetStatus() // which the last call of the work may have met
 	var before *LostMemoryError
 	if lost == nil && errors.Is(err, attention.ErrDeviceLost) && !errors.As(err, &before) {

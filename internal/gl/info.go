@@ -62,7 +62,7 @@ func (c *Context) query() error {
 	i.Software = software(i.Renderer)
 	i.Persistent = fn.bufferStorage != nil
 	i.Robust = fn.getGraphicsResetStatus != nil && c.integer(resetNotificationStrategy) == loseContextOnReset
-	i.ParallelCompile = i.Has("GL_KHR_parallel_shader_compile") || i.Has("GL_ARB_parallel_shader_compile")
+	i.ParallelCompile = fn.compilerThreads != nil
 	var bits int32
 	fn.getQueryiv(timeElapsed, queryCounterBits, &bits)
 	i.Timer = bits > 0
