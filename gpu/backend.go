@@ -71,6 +71,7 @@ type Backend struct {
 	stage    *staging // nil for uploads through the driver
 	flights  flights
 	uniforms gl.Buffer
+	down     bool      // the context is lost and not torn down yet
 	found    *gl.State // of a given context, when the backend got it
 	messages []string  // what a debug context reported since the last call
 }
@@ -120,6 +121,8 @@ func (b *Backend) setUp() error {
 	}
 	if b.opt.Context != nil {
 		b.found = b.c.Save()
+	} else {
+		b.c.AllowCompilerThreads()
 	}
 	b.programs = newPrograms(b)
 	b.buffers = newBuffers(b.c, gl.UsageDevice, 512<<20)
@@ -186,7 +189,7 @@ func (b *Backend) tearDown() error {
 	}
 	b.c.Close()
 	provider := b.provider
-	b.provider, b.c, b.found = nil, nil, nil
+	b.provider, b.c, b.found, b.down = nil, nil, nil, false
 	b.programs, b.buffers, b.returns, b.stage, b.flights, b.uniforms = nil, nil, nil, nil, flights{}, 0
 	return errors.Join(provider.Release(), provider.Close())
 }

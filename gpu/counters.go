@@ -29,6 +29,15 @@ func (c *counters) took(d time.Duration) {
 	}
 }
 
+// restore sets back what is counted on the GL thread, which it must be called on.
+func (c *counters) restore(to Counters) {
+	c.dispatches.Store(to.Dispatches)
+	c.longest.Store(int64(to.LongestDispatch))
+	c.uploaded.Store(to.UploadedBytes)
+	c.downloaded.Store(to.DownloadedBytes)
+	c.copied.Store(to.CopiedBytes)
+}
+
 // Counters returns what the backend has done so far.
 func (b *Backend) Counters() Counters {
 	c := &b.count

@@ -138,6 +138,13 @@ func (b *Backend) guarded(work func() error) error {
 		b.c.Forget() // errors of whoever used the context before
 	}
 	err := b.keepState(work)
+	if glErr := b.c.Check("work"); err == nil && glErr != nil { // which would be blamed on who comes next
+		err = translate(glErr)
+	}
+	if errors.Is(err, attention.ErrOutOfMemory) {
+		b.buffers.drop() // others may need what is kept for later
+		b.returns.drop()
+	}
 	lost := b.c.ResetStatus() // which the last call of the work may have met
 	var before *LostMemoryError
 	if lost == nil && errors.Is(err, attention.ErrDeviceLost) && !errors.As(err, &before) {
@@ -148,7 +155,8 @@ func (b *Backend) guarded(work func() error) error {
 	}
 	lost = translate(lost)
 	b.health.lose(b.now(), lost)
-	_ = b.tearDown() // of a lost context nothing can fail that was not lost already
+	b.down = true // torn down by the next work: this one's caller may still look at mapped memory
+	b.live.Store(nil)
 	if err == nil || errors.Is(err, attention.ErrDeviceLost) {
 		return err // work that was done before the loss was found is done
 	}
@@ -171,6 +179,9 @@ func (b *Backend) keepState(work func() error) error {
 
 // revive opens the device anew if it was lost.
 func (b *Backend) revive() error {
+	if b.down {
+		_ = b.tearDown() // of a lost context nothing can fail that was not lost already
+	}
 	if b.c != nil {
 		return nil
 	}

@@ -15,6 +15,7 @@ type readback struct {
 	fence          gl.Sync
 	flight         gl.Sync // of the job's last dispatch; 0 once it has ended
 	waited         bool
+	began          time.Time // by the context's clock
 }
 
 // landing is where some bytes arrive.
@@ -29,7 +30,7 @@ const pollSlice = 200 * time.Microsecond
 
 // readBack queues the way of outputs and of statistics, as far as they have a size.
 func (b *Backend) readBack(from []bound, size sizes) (*readback, error) {
-	back := &readback{device: b.c, flight: b.flights.now.fence}
+	back := &readback{device: b.c, began: b.c.Now(), flight: b.flights.now.fence}
 	var err error
 	for _, w := range []struct {
 		to   *landing
@@ -94,7 +95,7 @@ func (b *Backend) ready(back *readback) (bool, error) {
 		done, err := b.c.WaitSync(*fence, slice)
 		if err == nil && !done {
 			back.waited = true
-			return false, nil
+			return false, translate(b.c.Overdue(back.began, maxWait))
 		}
 		if fence == &back.flight {
 			err = b.flights.end(err, back.waited)

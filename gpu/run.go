@@ -122,6 +122,12 @@ func (j *job) attend(ctx context.Context, in packed, on *keysOnDevice, keys span
 
 // end merges partial results and queues the way back to the host.
 func (j *job) end(ctx context.Context) (back *readback, err error) {
+	defer func() { // after clean, which may find an error
+		if err != nil && back != nil {
+			j.plan.backend.putBack(back)
+			back = nil
+		}
+	}()
 	defer j.clean("end", &err)
 	if j.splits > 1 {
 		if err := j.merge(ctx); err != nil {

@@ -45,9 +45,12 @@ func (b *Backend) trial(v Variant) error {
 	if err != nil {
 		return err
 	}
+	before := b.Counters()
 	detail, earlier := b.programs.disk.verdict(key)
 	if !earlier {
-		if detail, err = b.examine(v); err != nil {
+		detail, err = b.examine(v)
+		b.count.restore(before) // of what calls did
+		if err != nil {
 			return fmt.Errorf("gpu: self-test of %v: %w", v, err)
 		}
 		b.programs.disk.judge(key, detail)

@@ -1,10 +1,20 @@
 package gl
 
+import "math"
+
 // Compilation is a shader on its way through the compiler and the linker.
 type Compilation struct {
 	c               *Context
 	src             string
 	shader, program uint32
+}
+
+// AllowCompilerThreads lets the driver use as many threads as it likes for compiling,
+// which some do only when told. It is a setting of the context.
+func (c *Context) AllowCompilerThreads() {
+	if c.fn.compilerThreads != nil {
+		c.fn.compilerThreads(math.MaxUint32)
+	}
 }
 
 // StartCompile hands a compute shader to the driver. One with

@@ -101,13 +101,27 @@ const waitSlice = 20 * time.Millisecond
 // Await waits until the GPU has passed the fence. A device that signals nothing
 // for as long as patience counts as lost.
 func (c *Context) Await(s Sync, patience time.Duration) error {
-	for start := c.now(); c.now().Sub(start) < patience; {
+	for start := c.Now(); ; {
 		done, err := c.WaitSync(s, waitSlice)
+		if err == nil && !done {
+			err = c.Overdue(start, patience)
+		}
 		if done || err != nil {
 			return err
 		}
 	}
-	c.lost = fmt.Errorf("gl: Await: %w: no answer in %v", ErrDeviceLost, patience)
+}
+
+// Now is the time that Overdue goes by.
+func (c *Context) Now() time.Time { return c.now() }
+
+// Overdue gives the context up as lost, and returns [ErrDeviceLost], if something that
+// began at the given time took all patience.
+func (c *Context) Overdue(began time.Time, patience time.Duration) error {
+	if c.now().Sub(began) < patience {
+		return nil
+	}
+	c.lost = fmt.Errorf("gl: %w: no answer in %v", ErrDeviceLost, patience)
 	return c.lost
 }
 

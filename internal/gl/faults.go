@@ -181,7 +181,7 @@ func (s *session) call(name string, kind reflect.Type, driver reflect.Value, arg
 		return s.idle(name, kind)
 	}
 	if s.stuck && name == "clientWaitSync" {
-		s.f.skipped += time.Duration(args[2].Uint())
+		s.f.skipped += max(time.Duration(args[2].Uint()), time.Second) // who asks often need not wait as often
 		return one(uint32(timeoutExpired))
 	}
 	if s.refused && s.answerLog(name, args) {
@@ -266,13 +266,19 @@ func (s *session) strike(name string) {
 		s.errors = append(s.errors, invalidValue)
 	case kind == FaultWaitForever:
 		s.stuck = true
+		s.bury()
 	case kind.loses():
 		s.lost = kind
-		for object, n := range s.live {
-			s.f.live[object] -= n
-		}
-		clear(s.live)
+		s.bury()
 	}
+}
+
+// bury takes the objects of a context that is of no use any more from those that live.
+func (s *session) bury() {
+	for object, n := range s.live {
+		s.f.live[object] -= n
+	}
+	clear(s.live)
 }
 
 // fail is the call that was struck.
@@ -335,6 +341,9 @@ func (s *session) answerLog(name string, args []reflect.Value) bool {
 
 // track counts objects, and remembers which programs are binaries.
 func (s *session) track(name string, args, results []reflect.Value) {
+	if s.stuck {
+		return
+	}
 	add := func(object string, n int) {
 		s.live[object] += n
 		s.f.live[object] += n

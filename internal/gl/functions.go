@@ -38,6 +38,7 @@ type functions struct {
 	createShader      func(kind uint32) uint32
 	shaderSource      func(shader uint32, src string)
 	compileShader     func(shader uint32)
+	compilerThreads   func(count uint32) // nil without parallel_shader_compile
 	getShaderiv       func(shader, name uint32, data *int32)
 	getShaderInfoLog  func(shader uint32, size int32, length *int32, log *uint8)
 	deleteShader      func(shader uint32)

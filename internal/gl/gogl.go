@@ -105,6 +105,12 @@ func newFunctions(proc func(string) unsafe.Pointer) *functions {
 	default:
 		f.getGraphicsResetStatus = nil
 	}
+	switch {
+	case exts["GL_KHR_parallel_shader_compile"] && proc("glMaxShaderCompilerThreadsKHR") != nil:
+		f.compilerThreads = gogl.MaxShaderCompilerThreadsKHR
+	case exts["GL_ARB_parallel_shader_compile"] && proc("glMaxShaderCompilerThreadsARB") != nil:
+		f.compilerThreads = gogl.MaxShaderCompilerThreadsARB
+	}
 	if !(exts["GL_ARB_buffer_storage"] || atLeast(f, 4, 4)) || proc("glBufferStorage") == nil {
 		f.bufferStorage = nil
 	}

@@ -62,12 +62,21 @@ func (c *Context) query() error {
 	i.Software = software(i.Renderer)
 	i.Persistent = fn.bufferStorage != nil
 	i.Robust = fn.getGraphicsResetStatus != nil && c.integer(resetNotificationStrategy) == loseContextOnReset
-	i.ParallelCompile = i.Has("GL_KHR_parallel_shader_compile") || i.Has("GL_ARB_parallel_shader_compile")
+	i.ParallelCompile = fn.compilerThreads != nil
 	var bits int32
 	fn.getQueryiv(timeElapsed, queryCounterBits, &bits)
 	i.Timer = bits > 0
 	i.Limits = c.limits()
-	return c.Check("Load")
+	if err := c.Check("Load"); err != nil {
+		return err
+	}
+	// A context that was lost meanwhile answers nothing, not even that it is robust.
+	if fn.getGraphicsResetStatus != nil {
+		if code := fn.getGraphicsResetStatus(); code != noError {
+			return &Error{Op: "Load", Code: code}
+		}
+	}
+	return nil
 }
 
 func (c *Context) limits() Limits {
