@@ -23,7 +23,7 @@ TIMEOUT ?= 12m
 NUMERIC := ^(TestConformance.*|TestShipped.*|TestFuzzSeeds|TestRandomProblems|TestReferenceCompiler|TestSharedBytes|TestBoundCatches|TestReferencePassesShortCases)$$
 
 .NOTPARALLEL:
-.PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders cross arm64 needed \
+.PHONY: all bench build test deps fmt format vet staticcheck lint sizes shaders amdstat amdstat-check cross arm64 needed \
 	test-race paths conform vectors fuzz-short benchstat bench-peers clean
 
 all: build
@@ -42,7 +42,7 @@ build: ## build bin/attnbench
 
 ## Test: cheap checks first; go test's own summary is the last thing printed
 
-test: deps fmt sizes vet staticcheck lint cross arm64 needed shaders test-race paths conform
+test: deps fmt sizes vet staticcheck lint cross arm64 needed shaders amdstat-check test-race paths conform
 
 deps:
 	$(STEP) deps 'scripts/deps.sh test'
@@ -77,6 +77,9 @@ needed:
 shaders:
 	$(STEP) shaders 'scripts/shaders.sh'
 
+amdstat-check: ## no variant spills on AMD GPUs, which need not be there, and the table is up to date
+	$(STEP) amdstat-check 'scripts/amdstat.sh check'
+
 test-race:
 	$(STEP) test-race 'go test -race -short -skip "$(NUMERIC)" -timeout $(TIMEOUT) ./...'
 
@@ -96,6 +99,9 @@ fuzz-short:
 
 benchstat: ## compare two files of go test -bench output: make benchstat OLD=old.txt NEW=new.txt
 	$(TOOL) benchstat $(OLD) $(NEW)
+
+amdstat: ## write bench/results/amdstat.md and .csv: what AMD's compiler makes of the shaders
+	@scripts/amdstat.sh write
 
 bench-peers: ## time other libraries beside the cpu backend, which are installed by apt-get and npm
 	@scripts/peers.sh

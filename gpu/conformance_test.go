@@ -81,7 +81,8 @@ func only(names ...string) verifytest.Option {
 // TestShippedTiled runs the tiles that GPUs get, each of their shapes once.
 func TestShippedTiled(t *testing.T) {
 	verifytest.Run(t, opener("tiled", Options{Kernel: KernelTiled}), verifytest.RequireAll(), only(
-		"option-causal-bottom-right-d64", "both-bias-mask", "width-128", "width-256", "width-576"))
+		"option-causal-bottom-right-d64", "both-bias-mask", "width-8", "width-40", "width-72", "width-80", "width-96",
+		"width-128", "width-160", "width-192", "width-256", "width-576"))
 }
 
 // TestShippedDecode runs the decode tiles of all row counts.

@@ -52,7 +52,7 @@ var tiledShapes = []struct{ width, threadsX, threadsY, rows, columns int }{
 	{20, 20, 8, 8, 1},
 	{24, 24, 8, 8, 1},
 	{32, 16, 8, 8, 2},
-	{40, 20, 8, 8, 2},
+	{40, 20, 16, 4, 2},
 	{48, 16, 16, 4, 3},
 	{64, 16, 16, 4, 4},
 }
@@ -82,21 +82,27 @@ func tiledTile(dim4, value4 int) Tile {
 // sharedBytes is the shared memory that OpenGL 4.3 promises a work group.
 const sharedBytes = 32 << 10
 
-// tiledChunk returns how many vec4s of D are staged at a time: at most ten, which
-// is what shared memory holds, such that little is staged beyond D, rows are whole
-// multiples of threads apart, and barriers are few, in this order.
+// tiledChunk returns how many vec4s of D are staged at a time, at most ten: such
+// that they fit, little is staged beyond D, a thread's rows are a constant apart,
+// and barriers are few.
 func (t Tile) tiledChunk(dim4 int) int {
-	best, cost := 0, 0
-	for chunk := min(10, dim4); chunk >= min(4, dim4); chunk-- {
-		loads := (max(t.ThreadsY*t.Rows, t.ThreadsX*t.Keys)*chunk + t.threads() - 1) / t.threads()
-		if t.Rows*t.Columns >= 16 && loads > 4 {
-			continue // the accumulators leave no registers for more
+	best, cost := 1, 0
+	full := t.Rows*(4*t.Columns+t.Keys) > 90 // accumulators leave few registers to stage with
+	for chunk := min(10, dim4); chunk > 0; chunk-- {
+		if (Tile{ThreadsX: t.ThreadsX, ThreadsY: t.ThreadsY, Rows: t.Rows, Keys: t.Keys, Chunk: chunk}).tiledSharedBytes() > sharedBytes {
+			continue
 		}
-		c := 2 * ((dim4+chunk-1)/chunk*chunk - dim4)
-		if t.threads()%chunk != 0 {
+		loads := (max(t.ThreadsY*t.Rows, t.ThreadsX*t.Keys)*chunk + t.threads() - 1) / t.threads()
+		uneven := t.threads()%chunk != 0
+		if loads > 8 || full && (loads > 4 || uneven) {
+			continue
+		}
+		chunks := (dim4 + chunk - 1) / chunk
+		c := chunks + 2*(chunks*chunk-dim4)
+		if uneven {
 			c++
 		}
-		if best == 0 || c < cost {
+		if cost == 0 || c < cost {
 			best, cost = chunk, c
 		}
 	}

@@ -72,6 +72,9 @@ func Variants() []Variant {
 			if k == KernelDecode && p.QueryLen > decodeRows || k == KernelNaive && p.QueryLen != 1 {
 				continue
 			}
+			if k == KernelRows && p.Dim != 64 && (p.Masked || p.K != attention.Float32) {
+				continue // its registers are not counted, so what it makes of options is seen at one width
+			}
 			v := chosen(k, p, nil)
 			add(v)
 			if k == KernelRows {

@@ -4,7 +4,7 @@
 #
 #   scripts/deps.sh bench   what `make bench` needs; without it a CPU-only build is still possible
 #   scripts/deps.sh test    what `make test` needs: bench, a software OpenGL, the shader compiler, readelf,
-#                           an emulator of arm64
+#                           Mesa's RADV, an emulator of arm64; the last two are optional where CI is not true
 #
 # Exit status: 0 all there; 1 something is missing that cannot be done without; 2 (bench only) the
 # OpenGL parts are missing, so build with CGO_ENABLED=0 for the CPU only.
@@ -65,6 +65,16 @@ has_llvmpipe() {
 # An arm64 machine runs the kernels of arm64 without an emulator.
 has_arm64() { [ "$(uname -m)" = aarch64 ] || has_command qemu-aarch64 || has_command qemu-aarch64-static; }
 
+# RADV compiles for GPUs that are not there; its manifest tells Vulkan's loader where it is.
+has_radv() {
+	for file in /usr/share/vulkan/icd.d/radeon_icd*.json /etc/vulkan/icd.d/radeon_icd*.json /usr/local/share/vulkan/icd.d/radeon_icd*.json; do
+		[ -e "$file" ] && return 0
+	done
+	return 1
+}
+
+has_vulkan_pc() { has_command pkg-config && pkg-config --exists vulkan; }
+
 has_gl_pc() { has_command pkg-config && pkg-config --exists gl; }
 
 # has NEED looks for one need of the table by its feature.
@@ -75,6 +85,8 @@ has() {
 	egl) has_library libEGL.so.1 ;;
 	egl-driver) has_egl_driver ;;
 	llvmpipe) has_llvmpipe ;;
+	radv) has_radv ;;
+	vulkan.pc) has_vulkan_pc ;;
 	qemu-aarch64) has_arm64 ;;
 	*) has_command "$1" ;;
 	esac
@@ -97,6 +109,8 @@ glslangValidator|the reference compiler that checks every shader|glslang-tools|g
 readelf|shows which libraries the program links|binutils|binutils
 unshare|proves that the program starts without libGL|util-linux|util-linux
 ldd|names the libraries that the program needs|libc-bin|the C library's own tools
+radv|compiles the shaders for AMD GPUs, which need not be there|mesa-vulkan-drivers|Mesa's Vulkan driver RADV
+vulkan.pc|headers and loader for the program that asks RADV|libvulkan-dev|Vulkan's headers and loader
 qemu-aarch64|runs the CPU kernels of arm64|qemu-user|qemu's user-mode emulators, qemu-user or qemu-linux-user
 TABLE
 }
@@ -167,14 +181,10 @@ if [ -n "$lacking" ]; then
 		say "still missing:"
 	fi
 	list "$lacking" install
-	case $lacking in
-	qemu-aarch64*) # the last line, so the only one
-		if [ "${CI:-}" != true ]; then
-			say "the kernels of arm64 are built, but their tests will not run"
-			exit 0
-		fi
-		;;
-	esac
+	if [ "${CI:-}" != true ] && ! echo "$lacking" | grep -qvE '^(radv|vulkan\.pc|qemu-aarch64)\|'; then
+		say "the tests that need those will say that they do not run"
+		exit 0
+	fi
 	if [ "$mode" = bench ]; then
 		# Without an EGL driver the GPU backend builds all the same and says that it finds no device.
 		if has_cc && has_gl_pc; then
