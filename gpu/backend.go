@@ -124,7 +124,8 @@ func (b *Backend) Software() bool { return b.info.Software }
 // supported lists the features of the kernels.
 const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.FeatureCausal | attention.FeatureWindow |
 	attention.FeatureOffsets | attention.FeatureMask | attention.FeatureBias | attention.FeatureLengths |
-	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16
+	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16 |
+	attention.FeatureQ8_0
 
 // Supports reports whether the device computes p: its features, D and Dv up to
 // MaxDim, and one batch entry and KV head within the device's buffer limit.

@@ -41,7 +41,7 @@ func jobBytes(p attention.Problem, batch, kvHeads int) sizes {
 	keys := heads * int64(p.KeyLen)
 	s := sizes{
 		q: rows * int64(rowBytes(p.Dim, true)), o: rows * int64(rowBytes(p.ValueDim, true)), stats: rows * 8,
-		k: keys * int64(rowBytes(p.Dim, p.K == attention.Float32)), v: keys * int64(rowBytes(p.ValueDim, p.V == attention.Float32)),
+		k: storedBytes(p.K, keys, p.Dim), v: storedBytes(p.V, keys, p.ValueDim),
 		sequences: int64(batch) * 8,
 	}
 	if p.Bias != attention.NoType {
@@ -114,8 +114,8 @@ func pack(call *attention.Call, r region, s *scratch) packed {
 	rows := r.queryHeads(p.Group())
 	in := packed{
 		q: packRows(call.In.Q, rows, true, &s.q),
-		k: packRows(call.In.K, r, false, &s.k),
-		v: packRows(call.In.V, r, false, &s.v),
+		k: packStored(call.In.K, r, &s.k),
+		v: packStored(call.In.V, r, &s.v),
 	}
 	for b := r.b0; b < r.b1; b++ {
 		m := call.Mask(b, 0) // lengths and offsets are the same for all heads

@@ -52,6 +52,8 @@ func packRows(t attention.Tensor, r region, widen bool, scratch *[]byte) []byte 
 func packRow(t attention.Tensor, at, n int, wide bool, row []byte) int {
 	stride := t.Strides()[attention.AxisDim]
 	switch {
+	case t.DType() == attention.Q8_0:
+		widenBlocks(t.Uint8s()[at/attention.Q8_0Block*attention.Q8_0BlockBytes:], n, row)
 	case t.DType() == attention.Float32:
 		src := t.Float32s()
 		for d := range n {

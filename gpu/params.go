@@ -26,6 +26,7 @@ func newParams(p attention.Problem, v Variant) params {
 			"batch_base": 0, "kv_base": 0, "row_base": 0,
 			"value_dim4": vec4s(p.ValueDim),
 			"q_pitch":    p.QueryLen * vec4s(p.Dim), "k_pitch": p.KeyLen * vec4s(p.Dim), "v_pitch": p.KeyLen * vec4s(p.ValueDim),
+			"k_scales": int(scalesAt(rowsOfKeys(p), p.Dim) / 4), "v_scales": int(scalesAt(rowsOfKeys(p), p.ValueDim) / 4),
 			"split_len": maxReach, "splits": 1,
 			"reach_left": left, "reach_right": right,
 			"bias_batch": 0, "bias_head": 0, "bias_query": 0, "bias_key": 0,

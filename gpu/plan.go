@@ -48,7 +48,7 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	splits := p.variant.splits(problem.KeyLen)
 	for _, r := range jobs(problem, splits, p.backend.limits.MaxSSBOBytes) {
 		j := &job{plan: p, variant: p.variant, problem: part(problem, r), in: pack(call, r, host), splits: splits, host: host}
-		j.variant.Guarded = p.variant.Kernel == KernelRows && !allFinite(j.in.v, problem.V)
+		j.variant.Guarded = p.variant.Kernel == KernelRows && !finiteValues(j.in.v, j.problem)
 		if err := p.backend.thread.do(ctx, func() error { return j.run(ctx) }); err != nil {
 			return err
 		}

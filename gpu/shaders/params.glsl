@@ -14,6 +14,8 @@ layout(std140, binding = 8) uniform Params {
 	int q_pitch;    // vec4s from one head's rows to the next head's
 	int k_pitch;
 	int v_pitch;
+	int k_scales; // of q8_0: words before the scales
+	int v_scales;
 
 	int split_len; // keys per split, a multiple of the key tile
 	int splits;    // partial results per row
