@@ -107,6 +107,8 @@ func (v Variant) SharedBytes() int {
 	switch v.Kernel {
 	case KernelTiled:
 		return 16*t.sharedVec4s() + 2*4 // two flags
+	case kernelMerge:
+		return 3 * 4 * t.ThreadsX // maxima, factors and shares of the row sum
 	case KernelDecode:
 		floats := t.partFloats() + t.Keys*t.Rows + t.Keys/t.rowKeys()*t.Rows + t.Rows // shares, weights, maxima, decays
 		return 16*t.Rows*v.Dim4 + 4*floats
