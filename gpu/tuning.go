@@ -64,7 +64,7 @@ func (t Tile) defines(v Variant) map[string]string {
 		n = map[string]int{
 			"THREADS": t.ThreadsX, "ROWS": t.Rows, "BLOCK_KEYS": t.Keys, "COLUMNS": t.Columns,
 			"LANES": t.Lanes, "COLUMN_LANES": t.ColumnLanes, "PART_FLOATS": t.partFloats(),
-			"KEY_LOADS": t.keyLoads(), "VALUE_LOADS": t.valueLoads(), "ROW_KEYS": t.rowKeys(),
+			"KEY_LOADS": t.keyLoads(), "VALUE_LOADS": v.valueLoads(), "ROW_KEYS": t.rowKeys(),
 		}
 	case KernelNaive:
 		n = map[string]int{"CHUNK": t.Chunk}
@@ -178,8 +178,15 @@ func decodeShape(v Variant, loads int) Tile {
 // keyLoads returns how many keys a thread of the decode kernel loads at a time.
 func (t Tile) keyLoads() int { return t.Keys * t.Lanes / t.ThreadsX }
 
-// valueLoads returns the same for values: four, or what a key group has of a tile.
-func (t Tile) valueLoads() int { return min(4, t.Keys*t.ColumnLanes/t.ThreadsX) }
+// valueLoads returns the same for values: four, eight where a load is shorter than 16
+// bytes, or what a key group has of a tile.
+func (v Variant) valueLoads() int {
+	loads := 4
+	if _, part := v.parts(); part*storedBits(v.V) < 32 {
+		loads = 8
+	}
+	return min(loads, v.Tile.Keys*v.Tile.ColumnLanes/v.Tile.ThreadsX)
+}
 
 // rowKeys returns how many keys of a tile each thread of a row weighs in the decode
 // kernel: a few, so that few threads exchange their maxima.

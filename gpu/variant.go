@@ -133,21 +133,23 @@ func (v Variant) defines() map[string]string {
 
 // typeDefines says how an operand is stored and how many vec4s of it a load brings.
 func typeDefines(d map[string]string, operand string, t attention.DType, part int) {
-	bits, unpack := 32, "unpack_float32"
-	switch t {
-	case attention.Float16:
-		bits, unpack = 16, "unpack_float16"
-	case attention.BFloat16:
-		bits, unpack = 16, "unpack_bfloat16"
-	case attention.Q8_0:
-		bits, unpack = 8, "unpack_int8"
-	}
+	bits := storedBits(t)
 	load := map[int]string{8: "uint", 16: "uvec2", 32: "uvec4"}[bits*part]
 	if bits == 32 {
 		load = "vec4"
 	}
-	d[operand+"_BITS"], d[operand+"_PART"] = strconv.Itoa(bits), strconv.Itoa(part)
-	d[operand+"_LOAD"], d[operand+"_UNPACK"] = load, unpack
+	d[operand+"_BITS"], d[operand+"_PART"], d[operand+"_LOAD"] = strconv.Itoa(bits), strconv.Itoa(part), load
+	d[operand+"_UNPACK"] = map[attention.DType]string{
+		attention.Float32: "unpack_float32", attention.Float16: "unpack_float16", attention.BFloat16: "unpack_bfloat16", attention.Q8_0: "unpack_int8",
+	}[t]
+}
+
+// storedBits returns the bits of a number on the device, without the scales of q8_0.
+func storedBits(t attention.DType) int {
+	if t == attention.Q8_0 {
+		return 8
+	}
+	return 8 * t.Size()
 }
 
 // parts returns how many vec4s of K and of V the kernel loads at a time: the decode
