@@ -215,7 +215,7 @@ func (b *Backend) Software() bool { return b.info.Software }
 const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.FeatureCausal | attention.FeatureWindow |
 	attention.FeatureOffsets | attention.FeatureMask | attention.FeatureBias | attention.FeatureLengths |
 	attention.FeatureLSE | attention.FeatureGroups | attention.FeatureValueDim | attention.FeatureFloat16 | attention.FeatureBFloat16 |
-	attention.FeatureResident
+	attention.FeatureQ8_0 | attention.FeatureResident
 
 // Supports reports whether the device computes p: its features, D and Dv up to
 // MaxDim, and one batch entry and KV head within the device's buffer limit. A kernel

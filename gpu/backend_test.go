@@ -65,21 +65,6 @@ func TestRefusals(t *testing.T) {
 		_, err := b.Plan(context.Background(), p)
 		require.ErrorIs(t, err, attention.ErrUnsupported, name)
 	}
-	for name, change := range map[string]func(*attention.Problem){
-		"K":       func(p *attention.Problem) { p.K = attention.Q8_0 },
-		"V":       func(p *attention.Problem) { p.V = attention.Q8_0 },
-		"K and V": func(p *attention.Problem) { p.K, p.V = attention.Q8_0, attention.Q8_0 },
-	} {
-		p := good
-		change(&p)
-		require.NoError(t, p.Validate())
-		var refused *attention.UnsupportedError
-		require.ErrorAs(t, b.Supports(p), &refused, name)
-		require.Equal(t, attention.UnsupportedError{Backend: "gpu", Feature: "feature q8_0", Limit: refused.Limit}, *refused)
-		require.NotContains(t, refused.Limit, "q8_0")
-		_, err := b.Plan(context.Background(), p)
-		require.ErrorIs(t, err, attention.ErrUnsupported, name)
-	}
 	p := good
 	p.KeyLen, p.Batch = 1<<29, 1
 	require.ErrorIs(t, b.Supports(p), attention.ErrUnsupported, "keys beyond any buffer")

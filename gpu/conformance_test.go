@@ -34,18 +34,15 @@ func opener(name string, opt Options) func(t *testing.T) attention.Backend {
 	return func(t *testing.T) attention.Backend { return sharedBackend(t, name, opt) }
 }
 
-// computed requires all cases but those of quantized caches, which the GPU refuses.
-var computed = verifytest.RequireAllBut(attention.FeatureQ8_0)
-
 // TestConformanceRows runs all cases on the kernel of software rasterisers.
 func TestConformanceRows(t *testing.T) {
-	verifytest.Run(t, opener("rows", Options{Kernel: KernelRows}), computed, shortUnderRace())
+	verifytest.Run(t, opener("rows", Options{Kernel: KernelRows}), verifytest.RequireAll(), shortUnderRace())
 }
 
 // TestConformanceTiled leaves out the long keys, over which a thread of a small
 // tile takes more loop iterations than llvmpipe runs: see rowsTile.
 func TestConformanceTiled(t *testing.T) {
-	verifytest.Run(t, opener("tiled small", Options{Kernel: KernelTiled, Tile: smallTile}), computed, verifytest.Short(),
+	verifytest.Run(t, opener("tiled small", Options{Kernel: KernelTiled, Tile: smallTile}), verifytest.RequireAll(), verifytest.Short(),
 		verifytest.Filter(func(c verify.Case) bool { return c.Shape.KeyLen < 10000 }))
 }
 
@@ -61,11 +58,17 @@ func TestConformanceTiledPartial(t *testing.T) {
 }
 
 func TestConformanceDecode(t *testing.T) {
-	verifytest.Run(t, opener("decode small", Options{Kernel: KernelDecode, Tile: smallTile}), computed, verifytest.Short())
+	verifytest.Run(t, opener("decode small", Options{Kernel: KernelDecode, Tile: smallTile}), verifytest.RequireAll(), verifytest.Short())
 }
 
-// TestFuzzSeeds runs random cases on the kernel of software rasterisers, whose
-// programs know widths only roughly; hardly two cases share one all the same.
+// TestConformanceNaive runs what the yardstick needs to be right about.
+func TestConformanceNaive(t *testing.T) {
+	verifytest.Run(t, opener("naive", Options{Kernel: KernelNaive}), verifytest.RequireAll(), only(
+		"decode-16384", "width-21", "width-128", "everything-d16-lq35", "empty-causal", "type-f16-lq29", "q8-prefill"))
+}
+
+// TestFuzzSeeds runs random cases on the kernel of software rasterisers; hardly two
+// of them share a program.
 func TestFuzzSeeds(t *testing.T) {
 	seeds := 25
 	if testing.Short() {
@@ -88,5 +91,6 @@ func TestShippedTiled(t *testing.T) {
 // TestShippedDecode runs the decode tiles of all row counts.
 func TestShippedDecode(t *testing.T) {
 	verifytest.Run(t, opener("decode", Options{Kernel: KernelDecode}), verifytest.RequireAll(), only(
-		"decode-16384", "everything-d64-lq1", "width-128-decode", "width-576-decode", "seen-some-nan-decode", "heads-8-2-lq1", "heads-12-1-lq1"))
+		"decode-16384", "everything-d64-lq1", "width-128-decode", "width-576-decode",
+		"q8-decode", "q8-decode-d80", "q8-d576-dv512", "q8-keys", "q8-poison-decode-d80", "seen-some-nan-decode", "heads-8-2-lq1", "heads-12-1-lq1"))
 }

@@ -41,7 +41,7 @@ func jobBytes(p attention.Problem, batch, kvHeads int) sizes {
 	keys := heads * int64(p.KeyLen)
 	s := sizes{
 		q: rows * int64(rowBytes(p.Dim, true)), o: rows * int64(rowBytes(p.ValueDim, true)), stats: rows * 8,
-		k: keys * int64(rowBytes(p.Dim, p.K == attention.Float32)), v: keys * int64(rowBytes(p.ValueDim, p.V == attention.Float32)),
+		k: storedBytes(p.K, keys, p.Dim), v: storedBytes(p.V, keys, p.ValueDim),
 		sequences: int64(batch) * 8,
 	}
 	if p.Bias != attention.NoType {
@@ -85,11 +85,11 @@ func packKeys(call *attention.Call, r region, queries, keys span, k, v, guard bo
 	rows := r.queryHeads(p.Group())
 	var in packed
 	if k {
-		in.k = packRows(call.In.K.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.k)
+		in.k = packStored(call.In.K.Slice(attention.AxisSequence, keys.low, keys.high), r, &s.k)
 	}
 	if v {
-		in.v = packRows(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, false, &s.v)
-		in.finite = !guard || allFinite(in.v, p.V)
+		in.v = packStored(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, &s.v)
+		in.finite = !guard || finiteValues(in.v, part(p, r, queries, keys))
 	}
 	for b := r.b0; b < r.b1; b++ {
 		m := call.Mask(b, 0) // lengths and offsets are the same for all heads

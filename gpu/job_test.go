@@ -26,6 +26,7 @@ var kernelsUnderTest = []struct {
 	{"rows", Options{Kernel: KernelRows}},
 	{"tiled small", Options{Kernel: KernelTiled, Tile: smallTile}},
 	{"decode small", Options{Kernel: KernelDecode, Tile: smallTile}},
+	{"naive", Options{Kernel: KernelNaive}},
 }
 
 // TestSmallBuffersChangeNoBits cuts a call into jobs for a device whose buffers

@@ -56,6 +56,8 @@ func packRow(t attention.Tensor, at, n int, wide bool, row []byte) int {
 		stride = 1
 	}
 	switch {
+	case t.DType() == attention.Q8_0:
+		widenBlocks(t.Uint8s()[at/attention.Q8_0Block*attention.Q8_0BlockBytes:], n, row)
 	case t.DType() == attention.Float32:
 		src := t.Float32s()
 		if stride == 1 {

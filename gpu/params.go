@@ -27,6 +27,7 @@ func newParams(p attention.Problem, v Variant) params {
 			"value_dim4": vec4s(p.ValueDim),
 			"q_pitch":    p.QueryLen * vec4s(p.Dim),
 			"k_pitch":    0, "k_batch": 0, "k_base": 0, "v_pitch": 0, "v_batch": 0, "v_base": 0,
+			"k_scales": int(scalesAt(rowsOfKeys(p), p.Dim) / 4), "v_scales": int(scalesAt(rowsOfKeys(p), p.ValueDim) / 4),
 			"split_len": maxReach, "splits": 1, "split_base": 0, "split_first": 0, "split_count": 1,
 			"reach_left": left, "reach_right": right,
 			"bias_batch": 0, "bias_head": 0, "bias_query": 0, "bias_key": 0,

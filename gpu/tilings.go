@@ -80,21 +80,22 @@ func rowsTilings(v Variant, rows int) []Tile {
 	return list
 }
 
-// decodeTilings varies the size of work groups, the keys of a tile and of a partial
-// result, and how many threads share a key.
+// decodeTilings varies the size of work groups, the keys that a thread loads at a time, how
+// many threads share a key, and the keys of a partial result.
 func decodeTilings(v Variant, rows int) []Tile {
 	var list []Tile
+	_, valuePart := v.parts()
 	for _, threads := range []int{64, 128, 256} {
-		for _, keys := range []int{32, 64, 128} {
+		for _, loads := range []int{2, 4, 8} {
 			for _, lanes := range []int{4, 8, 16} {
 				for _, split := range []int{128, 256, 512, 1024} {
-					t := decodeTile(rows, v.Value4)
-					t.ThreadsX, t.Keys, t.Lanes, t.Split = threads, keys, lanes, split
-					t.ColumnLanes = 1
-					for t.ColumnLanes < v.Value4 && t.ColumnLanes < threads {
+					t := decodeTile(rows, v)
+					t.ThreadsX, t.Lanes, t.Keys, t.Split = threads, lanes, loads*threads/lanes, split
+					t.ColumnLanes = max(threads/t.Keys, 1)
+					for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < threads {
 						t.ColumnLanes *= 2
 					}
-					t.Columns = ceilDiv(v.Value4, t.ColumnLanes)
+					t.Columns = ceilDiv(v.Value4/valuePart, t.ColumnLanes)
 					list = append(list, t)
 				}
 			}
@@ -120,8 +121,11 @@ func (v Variant) runs(shared, invocations int) bool {
 		whole := t.Keys%4 == 0 && keys%t.ValueChunk == 0 && t.ValueChunk%4 == 0 && rows%4 == 0 && t.threads()%rows == 0 && (t.Split == 0 || t.Split%keys == 0)
 		return whole && t.Columns > 0 && t.Rows*(t.Keys+4*t.Columns) <= mostRegisters && t.ThreadsX*t.Columns <= 2*max(v.Value4, t.ThreadsX)
 	case KernelDecode:
-		pass := t.ThreadsX / t.Lanes // keys
-		return pass > 0 && t.Keys%pass == 0 && t.Split%t.Keys == 0 && t.ThreadsX%t.Rows == 0 && 4*t.Rows*t.Columns <= mostRegisters
+		if t.Keys == 0 || t.Split%t.Keys != 0 || t.keyLoads() < 2 || t.Keys != t.keyLoads()*t.ThreadsX/t.Lanes || 4*t.Rows*t.Columns > mostRegisters {
+			return false
+		}
+		step := v.valueLoads() * t.ThreadsX / t.ColumnLanes
+		return step > 0 && t.Keys%step == 0 && t.Keys%t.rowKeys() == 0 && t.Keys/t.rowKeys()*t.Rows <= t.ThreadsX
 	}
 	return true
 }

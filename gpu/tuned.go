@@ -93,7 +93,7 @@ func tuneClass(v Variant, p attention.Problem) string {
 	}
 	class := fmt.Sprintf("%v d%dv%d k%v v%v %s", v.Kernel, v.Dim4, v.Value4, v.K, v.V, keys)
 	if v.Kernel == KernelDecode {
-		class += fmt.Sprintf(" rows%d", decodeTile(p.QueryLen*p.Group(), v.Value4).Rows)
+		class += fmt.Sprintf(" rows%d", decodeTile(p.QueryLen*p.Group(), v).Rows)
 	}
 	return class
 }

@@ -60,7 +60,8 @@ func (t Tile) defines(v Variant) map[string]string {
 	case KernelDecode:
 		n = map[string]int{
 			"THREADS": t.ThreadsX, "ROWS": t.Rows, "BLOCK_KEYS": t.Keys, "COLUMNS": t.Columns,
-			"LANES": t.Lanes, "COLUMN_LANES": t.ColumnLanes,
+			"LANES": t.Lanes, "COLUMN_LANES": t.ColumnLanes, "PART_FLOATS": t.partFloats(),
+			"KEY_LOADS": t.keyLoads(), "VALUE_LOADS": v.valueLoads(), "ROW_KEYS": t.rowKeys(),
 		}
 	case KernelNaive:
 		n = map[string]int{"CHUNK": t.Chunk}
@@ -110,18 +111,65 @@ func naiveTile(dim4, value4 int) Tile {
 	return t
 }
 
-// decodeTile returns the tile of the decode kernel.
-func decodeTile(rows, value4 int) Tile {
-	t := Tile{ThreadsX: 128, ThreadsY: 1, Rows: 8, Keys: 64, Lanes: 8, Split: 256}
-	for t.Rows/2 >= rows {
-		t.Rows /= 2
+// decodeTile returns the tile of the decode kernel for a number of rows per KV head
+// and the widths and types of v: four loads of keys in flight a thread and eight rows
+// a work group, unless that takes more shared memory than OpenGL 4.3 promises.
+func decodeTile(rows int, v Variant) Tile {
+	v.Tile.Rows = 8
+	for v.Tile.Rows/2 >= rows {
+		v.Tile.Rows /= 2
 	}
-	t.ColumnLanes = 1
-	for t.ColumnLanes < value4 && t.ColumnLanes < t.ThreadsX {
+	for ; ; v.Tile.Rows /= 2 {
+		for _, loads := range []int{4, 2} {
+			v.Tile = decodeShape(v, loads)
+			if v.SharedBytes() <= 32<<10 {
+				return v.Tile
+			}
+		}
+	}
+}
+
+// decodeShape returns the tile of v.Tile.Rows rows and so many keys a thread.
+func decodeShape(v Variant, loads int) Tile {
+	keyPart, valuePart := v.parts()
+	t := Tile{ThreadsX: 128, ThreadsY: 1, Rows: v.Tile.Rows, Lanes: 8, Split: 256}
+	for t.Lanes > 2 && t.Lanes/2 >= v.Dim4/keyPart {
+		t.Lanes /= 2
+	}
+	t.Keys = loads * t.ThreadsX / t.Lanes
+	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1) // each key group has a key
+	for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < t.ThreadsX {
 		t.ColumnLanes *= 2
 	}
-	t.Columns = (value4 + t.ColumnLanes - 1) / t.ColumnLanes
+	t.Columns = (v.Value4/valuePart + t.ColumnLanes - 1) / t.ColumnLanes
 	return t
+}
+
+// keyLoads returns how many keys a thread of the decode kernel loads at a time.
+func (t Tile) keyLoads() int { return t.Keys * t.Lanes / t.ThreadsX }
+
+// valueLoads returns the same for values: four, eight where a load is shorter than 16
+// bytes, or what a key group has of a tile.
+func (v Variant) valueLoads() int {
+	loads := 4
+	if _, part := v.parts(); part*storedBits(v.V) < 32 {
+		loads = 8
+	}
+	return min(loads, v.Tile.Keys*v.Tile.ColumnLanes/v.Tile.ThreadsX)
+}
+
+// rowKeys returns how many keys of a tile each thread of a row weighs in the decode
+// kernel: a few, so that few threads exchange their maxima.
+func (t Tile) rowKeys() int { return max(min(4, t.Keys), t.Keys*t.Rows/t.ThreadsX) }
+
+// partFloats sizes what the lanes of the decode kernel exchange: products of all keys
+// of a tile, in the end the sums of the key groups.
+func (t Tile) partFloats() int {
+	floats := t.Rows * t.Lanes * (t.Keys + 32/t.Lanes)
+	if t.ColumnLanes < t.ThreadsX {
+		floats = max(floats, 4*t.Rows*t.ThreadsX)
+	}
+	return floats
 }
 
 // decodeRows is the most rows per KV head that the decode kernel is used for: two

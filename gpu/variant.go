@@ -46,7 +46,7 @@ type Variant struct {
 	Kernel   Kernel
 	Dim4     int // D and Dv in vec4s
 	Value4   int
-	K, V     attention.DType
+	K, V     attention.DType // as the device stores them
 	BoolMask bool
 	Bias     bool
 	Softcap  bool
@@ -58,7 +58,7 @@ type Variant struct {
 // variantOf returns the variant of kernel k for problem p.
 func variantOf(k Kernel, p attention.Problem, tile Tile, partial bool) Variant {
 	v := Variant{
-		Kernel: k, K: p.K, V: p.V, Tile: tile, Partial: partial,
+		Kernel: k, K: stored(p.K, p.Dim), V: stored(p.V, p.ValueDim), Tile: tile, Partial: partial,
 		BoolMask: p.Masked, Bias: p.Bias != attention.NoType, Softcap: p.Softcap > 0,
 	}
 	v.Dim4, v.Value4 = vec4s(p.Dim), vec4s(p.ValueDim)
@@ -123,21 +123,51 @@ func (v Variant) defines() map[string]string {
 	if v.Kernel != kernelMerge {
 		d["DIM4"] = strconv.Itoa(v.Dim4)
 		d["VALUE_DIM4"] = strconv.Itoa(v.Value4)
-		typeDefines(d, "K", v.K)
-		typeDefines(d, "V", v.V)
+		keyPart, valuePart := v.parts()
+		typeDefines(d, "K", v.K, keyPart)
+		typeDefines(d, "V", v.V, valuePart)
 	}
 	maps.Copy(d, v.Tile.defines(v))
 	return d
 }
 
-func typeDefines(d map[string]string, operand string, t attention.DType) {
-	d[operand+"_BITS"] = strconv.Itoa(8 * t.Size())
-	switch t {
-	case attention.Float16:
-		d[operand+"_FLOAT16"] = ""
-	case attention.BFloat16:
-		d[operand+"_BFLOAT16"] = ""
+// typeDefines says how an operand is stored and how many vec4s of it a load brings.
+func typeDefines(d map[string]string, operand string, t attention.DType, part int) {
+	bits := storedBits(t)
+	load := map[int]string{8: "uint", 16: "uvec2", 32: "uvec4"}[bits*part]
+	if bits == 32 {
+		load = "vec4"
 	}
+	d[operand+"_BITS"], d[operand+"_PART"], d[operand+"_LOAD"] = strconv.Itoa(bits), strconv.Itoa(part), load
+	d[operand+"_UNPACK"] = map[attention.DType]string{
+		attention.Float32: "unpack_float32", attention.Float16: "unpack_float16", attention.BFloat16: "unpack_bfloat16", attention.Q8_0: "unpack_int8",
+	}[t]
+}
+
+// storedBits returns the bits of a number on the device, without the scales of q8_0.
+func storedBits(t attention.DType) int {
+	if t == attention.Q8_0 {
+		return 8
+	}
+	return 8 * t.Size()
+}
+
+// parts returns how many vec4s of K and of V the kernel loads at a time: the decode
+// kernel whole uvec4s of keys where rows are made of them. Of values it loads what
+// keeps the sums of its rows within 32 registers.
+func (v Variant) parts() (key, value int) {
+	key, value = 1, 1
+	if v.Kernel != KernelDecode {
+		return key, value
+	}
+	whole := func(t attention.DType, width4, most int) int {
+		part := map[attention.DType]int{attention.Float16: 2, attention.BFloat16: 2, attention.Q8_0: 4}[t]
+		for part = max(min(part, most), 1); width4%part != 0; {
+			part /= 2
+		}
+		return part
+	}
+	return whole(v.K, v.Dim4, 4), whole(v.V, v.Value4, max(8/v.Tile.Rows, 1))
 }
 
 // source composes the variant's shader.

@@ -85,10 +85,15 @@ func TestTilesFitTheirKernels(t *testing.T) {
 			require.Zero(t, tile.Split%tile.Keys, "%v: a split is whole tiles of keys", v)
 		case KernelDecode:
 			require.Zero(t, tile.Split%tile.Keys, "%v: a split is whole tiles of keys", v)
-			require.Zero(t, tile.Keys%(tile.ThreadsX/tile.Lanes), "%v: whole passes", v)
-			require.Zero(t, tile.ThreadsX%tile.Rows, "%v", v)
-			require.Zero(t, tile.ThreadsX%tile.ColumnLanes, "%v", v)
-			require.GreaterOrEqual(t, tile.ColumnLanes*tile.Columns, v.Value4, "%v: all columns have a thread", v)
+			keyPart, valuePart := v.parts()
+			require.Zero(t, v.Dim4%keyPart, "%v: whole loads of keys", v)
+			require.Zero(t, v.Value4%valuePart, "%v: whole loads of values", v)
+			require.Equal(t, tile.Keys, tile.keyLoads()*tile.ThreadsX/tile.Lanes, "%v: all keys have a thread", v)
+			require.GreaterOrEqual(t, tile.keyLoads(), 2, "%v: loads in flight", v)
+			require.Zero(t, tile.Keys%(v.valueLoads()*tile.ThreadsX/tile.ColumnLanes), "%v: whole steps of values", v)
+			require.Zero(t, tile.Keys%tile.rowKeys(), "%v: all scores have a thread", v)
+			require.LessOrEqual(t, tile.Keys/tile.rowKeys()*tile.Rows, tile.ThreadsX, "%v: all scores have a thread", v)
+			require.GreaterOrEqual(t, tile.ColumnLanes*tile.Columns*valuePart, v.Value4, "%v: all columns have a thread", v)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func chosen(k Kernel, p attention.Problem, tile func(Variant) Tile) Variant {
 	case k == KernelRows:
 		v.Tile = rowsTile(rows, v.Dim4, v.Value4)
 	case k == KernelDecode:
-		v.Tile = decodeTile(rows, v.Value4)
+		v.Tile = decodeTile(rows, v)
 	case k == KernelNaive:
 		v.Tile = naiveTile(v.Dim4, v.Value4)
 	}
@@ -52,6 +52,7 @@ var variantModels = []int{40, 80, 128, 256, 576}
 var variantTypes = [][2]attention.DType{
 	{attention.Float32, attention.Float32}, {attention.Float16, attention.Float16},
 	{attention.BFloat16, attention.BFloat16}, {attention.Float16, attention.Float32},
+	{attention.Q8_0, attention.Q8_0}, {attention.Float16, attention.Q8_0},
 }
 
 // Variants returns the variants that calls over a representative set of problems
@@ -142,9 +143,11 @@ func (v Variant) SharedBytes() int {
 	switch v.Kernel {
 	case KernelTiled:
 		return t.tiledSharedBytes()
+	case kernelMerge:
+		return 3 * 4 * t.ThreadsX // maxima, factors and shares of the row sum
 	case KernelDecode:
-		floats := t.Rows*t.ThreadsX + t.Rows*(t.Keys+1) + t.Rows // partial sums, scores, decays
-		return 16*t.Rows*v.Dim4 + 4*floats + 16*t.ThreadsX       // the latter to join key groups
+		floats := t.partFloats() + t.Keys*t.Rows + t.Keys/t.rowKeys()*t.Rows + t.Rows // shares, weights, maxima, decays
+		return 16*t.Rows*v.Dim4 + 4*floats
 	}
 	return 0
 }

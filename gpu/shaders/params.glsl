@@ -18,6 +18,8 @@ layout(std140, binding = 8) uniform Params {
 	int v_batch;
 	int k_base; // vec4s before the first row
 	int v_base;
+	int k_scales; // of q8_0: words before the scales
+	int v_scales;
 
 	int split_len;   // keys per split, a multiple of the key tile
 	int splits;      // partial results per row
