@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/glattn/attention"
 )
@@ -129,25 +130,32 @@ func (b *Backend) examine(v Variant) (detail string, err error) {
 // causal rule, a window, a short batch entry with NaN behind its end, and what the
 // variant has of mask, bias and softcap.
 func trialCall(v Variant) (*attention.Call, error) {
-	rows, keys := v.Tile.rowsPerGroup(v.Kernel)/2+3, v.Tile.Keys*max(v.Tile.ThreadsX, 1)+5
+	rows, keys := v.Tile.rowsPerGroup(v.Kernel)/2+3, max(v.Tile.Keys*v.Tile.ThreadsX, 32)+5
 	if v.Partial {
 		keys = v.Tile.Split + 5
 	}
 	if keys > 512 { // so many keys make up for few rows
 		rows = min(rows, 5)
 	}
-	d, dv := min(4*v.Dim4-1, MaxDim), min(4*v.Value4-1, MaxDim)
+	d, dv := 4*v.Dim4-1, 4*v.Value4-1
+	if v.K == attention.Q8_0 { // which is kept so in whole vec4s only
+		d++
+	}
+	if v.V == attention.Q8_0 {
+		dv++
+	}
 	random := lattice(1)
 	in := attention.Inputs{
 		Q: random.fill(attention.Float32, 2, 4, rows, d), K: random.fill(v.K, 2, 2, keys, d), V: random.fill(v.V, 2, 2, keys, dv),
 		Lengths: []int{keys, keys - 3},
 		Offsets: []int{keys - rows, keys - 3}, // of the second entry the length hides keys, not the causal rule
 	}
+	nan := slices.Repeat([]float32{float32(math.NaN())}, max(d, dv))
 	for h := range 2 {
 		for j := keys - 3; j < keys; j++ {
-			in.K.Set(1, h, j, 0, math.NaN())
+			in.K.SetRow(1, h, j, nan)
 			if v.Kernel != KernelRows || v.Guarded { // the plain one is told by the host that V is finite
-				in.V.Set(1, h, j, dv-1, math.NaN())
+				in.V.SetRow(1, h, j, nan)
 			}
 		}
 	}
@@ -171,7 +179,8 @@ func trialCall(v Variant) (*attention.Call, error) {
 	return attention.NewCall(opts, in, out)
 }
 
-// lattice is a generator of multiples of 1/16 in [-2, 2), which every type holds.
+// lattice is a generator of multiples of 1/16 in [-2, 2), which every type holds but
+// q8_0, where the host's rounding is taken for the truth.
 type lattice uint64
 
 func (l *lattice) next() uint64 {
@@ -183,13 +192,14 @@ func (l *lattice) next() uint64 {
 }
 
 func (l *lattice) fill(t attention.DType, shape ...int) attention.Tensor {
-	x := attention.Zeros(t, shape...)
+	x, row := attention.Zeros(t, shape...), make([]float32, shape[3])
 	for b := range shape[0] {
 		for h := range shape[1] {
 			for i := range shape[2] {
-				for d := range shape[3] {
-					x.Set(b, h, i, d, float64(l.next()&63)/16-2)
+				for d := range row {
+					row[d] = float32(l.next()&63)/16 - 2
 				}
+				x.SetRow(b, h, i, row)
 			}
 		}
 	}
