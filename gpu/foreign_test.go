@@ -135,7 +135,7 @@ func TestOwnThreadFromElsewhere(t *testing.T) {
 func TestWrongRun(t *testing.T) {
 	_, err := Open(context.Background(), Options{Run: func(func()) {}})
 	require.ErrorIs(t, err, attention.ErrInvalid)
-	provider, _ := ownContext(t)
+	provider, mine := ownContext(t)
 	_, err = Open(context.Background(), foreignOptions(t, provider, func(func()) {}))
 	require.ErrorIs(t, err, attention.ErrUnavailable)
 
@@ -158,6 +158,14 @@ func TestWrongRun(t *testing.T) {
 	run = func(work func()) { work() }
 	require.NoError(t, runOn(context.Background(), b, c))
 	requireRight(t, c)
+
+	before := mine.Save()
+	err = b.thread.do(context.Background(), func() error {
+		b.c.Use(0)
+		panic("a mistake of ours")
+	})
+	require.ErrorContains(t, err, "a mistake of ours")
+	require.Equal(t, before, mine.Save(), "restored all the same")
 	require.NoError(t, b.Close())
 }
 

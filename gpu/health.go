@@ -167,10 +167,10 @@ func (b *Backend) guarded(work func() error) error {
 // same afterwards.
 func (b *Backend) keepState(work func() error) error {
 	if b.opt.Run == nil {
-		return work()
+		return protect(work) // here, so that what follows happens after a panic too
 	}
 	state := b.c.Save()
-	err := work()
+	err := protect(work)
 	if restoreErr := b.c.Restore(state); err == nil && restoreErr != nil {
 		err = fmt.Errorf("gpu: restoring the state of the given context: %w", translate(restoreErr))
 	}

@@ -14,6 +14,10 @@
 // of the buffers; what only the driver can find shows up in the next
 // [Context.Check], or at once in debug mode.
 //
+// A loss of the context, once found, is what every operation returns from then on,
+// without asking the driver, which may have forgotten it. Tests put [Faults] between
+// a Context and its driver to make chosen calls fail.
+//
 // # Building
 //
 // The real binding needs cgo on Linux or Windows. Elsewhere, and with the build
