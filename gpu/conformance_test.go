@@ -16,6 +16,9 @@ func smallTile(v Variant) Tile {
 	if v.Kernel == KernelRows {
 		return Tile{ThreadsX: 8, ThreadsY: 1, Rows: 2, Keys: 2, Split: 256}
 	}
+	if v.Kernel == KernelNaive {
+		return Tile{ThreadsX: 16, ThreadsY: 1, Chunk: 1, Split: 64}
+	}
 	if v.Kernel == KernelDecode {
 		t := Tile{ThreadsX: 16, ThreadsY: 1, Rows: 2, Keys: 16, Lanes: 4, Split: 32, ColumnLanes: 1}
 		for t.ColumnLanes < v.Value4 && t.ColumnLanes < t.ThreadsX {
