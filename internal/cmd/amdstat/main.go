@@ -172,7 +172,7 @@ func compile(helper, dir, family string, variants []gpu.Variant, paths []string)
 	ask := func(name string) ([]byte, error) {
 		command := exec.Command(helper, append([]string{uniformBinding}, paths...)...)
 		command.Dir = dir
-		command.Env = append(os.Environ(), "RADV_FORCE_FAMILY="+name)
+		command.Env = append(command.Environ(), "RADV_FORCE_FAMILY="+name)
 		var log bytes.Buffer
 		command.Stderr = &log
 		out, err := command.Output()
