@@ -64,8 +64,11 @@ func TestRangesOfQueriesAndKeysChangeNoBits(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			b := sharedBackend(t, "ranges "+k.name, Options{Kernel: k.opt.Kernel, Tile: func(v Variant) Tile {
 				tile := smallTile(v)
-				if v.Kernel == KernelTiled {
+				switch v.Kernel {
+				case KernelTiled:
 					tile.Split = 64
+				case KernelNaive:
+					tile = Tile{ThreadsX: 16, ThreadsY: 1, Chunk: 1, Split: 64}
 				}
 				return tile
 			}})

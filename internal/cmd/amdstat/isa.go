@@ -11,7 +11,7 @@ import (
 
 // report is what the driver's compiler says of one shader.
 type report struct {
-	stats    map[string]int
+	stats    map[string]int // by names in lower case, as drivers differ in that
 	assembly []string
 }
 
@@ -42,7 +42,7 @@ func readReports(r io.Reader) (driver string, shaders map[string]report, err err
 		case kind == "stat":
 			key, value, _ := strings.Cut(rest, "=")
 			if n, err := strconv.Atoi(value); err == nil { // hashes may not fit
-				current.stats[key] = n
+				current.stats[strings.ToLower(key)] = n
 			}
 		}
 	}

@@ -31,6 +31,9 @@ var (
 	strict   = []string{"navi21", "gfx1100"}
 )
 
+// otherNames are what other versions of Mesa call a family.
+var otherNames = map[string]string{"navi10": "gfx1010", "navi21": "gfx1030", "gfx1100": "navi31"}
+
 // uniformBinding is the binding of the block of params.glsl.
 const uniformBinding = "8"
 
@@ -166,14 +169,29 @@ func assemble(v gpu.Variant, path string) error {
 
 // compile gives the shaders to the driver for one family.
 func compile(helper, dir, family string, variants []gpu.Variant, paths []string) (driver string, rows []row, err error) {
-	command := exec.Command(helper, append([]string{uniformBinding}, paths...)...)
-	command.Dir = dir
-	command.Env = append(os.Environ(), "RADV_FORCE_FAMILY="+family)
-	var log bytes.Buffer
-	command.Stderr = &log
-	out, err := command.Output()
+	ask := func(name string) ([]byte, error) {
+		command := exec.Command(helper, append([]string{uniformBinding}, paths...)...)
+		command.Dir = dir
+		command.Env = append(command.Environ(), "RADV_FORCE_FAMILY="+name)
+		var log bytes.Buffer
+		command.Stderr = &log
+		out, err := command.Output()
+		if err != nil {
+			err = fmt.Errorf("%s: %w: %s", name, err, log.String())
+		}
+		return out, err
+	}
+	out, err := ask(family)
+	if other := otherNames[family]; err != nil && other != "" {
+		var another error
+		if out, another = ask(other); another == nil {
+			err = nil
+		} else {
+			err = errors.Join(err, another)
+		}
+	}
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w: %s", family, err, log.String())
+		return "", nil, err
 	}
 	driver, shaders, err := readReports(bytes.NewReader(out))
 	if err != nil {

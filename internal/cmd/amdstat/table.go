@@ -15,7 +15,7 @@ type row struct {
 	family  string
 	variant gpu.Variant
 
-	vgprs, sgprs   int
+	vgprs          int
 	spills         int // registers of both kinds that did not fit
 	scratch, local int // bytes: memory for what does not fit, and shared memory
 	waves          int // that fit a SIMD
@@ -25,7 +25,7 @@ type row struct {
 }
 
 func newRow(family string, v gpu.Variant, r report) (row, error) {
-	for _, name := range []string{"VGPRs", "Spilled VGPRs", "Scratch size", "LDS size", "Subgroups per SIMD", "Inverse Throughput"} {
+	for _, name := range []string{"vgprs", "spilled vgprs", "spilled sgprs", "scratch size"} { // what the check rests on
 		if _, known := r.stats[name]; !known {
 			return row{}, fmt.Errorf("%s: %v: the driver reports no %q", family, v, name)
 		}
@@ -35,11 +35,11 @@ func newRow(family string, v gpu.Variant, r report) (row, error) {
 		return row{}, fmt.Errorf("%s: %v: the driver reports no assembly", family, v)
 	}
 	return row{
-		family: family, variant: v, vgprs: r.stats["VGPRs"], sgprs: r.stats["SGPRs"],
-		spills:  r.stats["Spilled VGPRs"] + r.stats["Spilled SGPRs"],
-		scratch: r.stats["Scratch size"], local: r.stats["LDS size"], waves: r.stats["Subgroups per SIMD"],
-		shares: c.shares(), throughput: r.stats["Inverse Throughput"],
-		perFMA: float64(r.stats["Inverse Throughput"]) / math.Max(1, c.weighted()),
+		family: family, variant: v, vgprs: r.stats["vgprs"],
+		spills:  r.stats["spilled vgprs"] + r.stats["spilled sgprs"],
+		scratch: r.stats["scratch size"], local: r.stats["lds size"], waves: r.stats["subgroups per simd"],
+		shares: c.shares(), throughput: r.stats["inverse throughput"],
+		perFMA: float64(r.stats["inverse throughput"]) / math.Max(1, c.weighted()),
 	}, nil
 }
 
