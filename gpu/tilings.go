@@ -117,17 +117,27 @@ func (v Variant) runs(shared, invocations int) bool {
 	}
 	switch v.Kernel {
 	case KernelTiled:
-		keys, rows := t.ThreadsX*t.Keys, t.ThreadsY*t.Rows
-		whole := t.Keys%4 == 0 && keys%t.ValueChunk == 0 && t.ValueChunk%4 == 0 && rows%4 == 0 && t.threads()%rows == 0 && (t.Split == 0 || t.Split%keys == 0)
-		return whole && t.Columns > 0 && t.Rows*(t.Keys+4*t.Columns) <= mostRegisters && t.ThreadsX*t.Columns <= 2*max(v.Value4, t.ThreadsX)
+		return v.tiledRuns()
 	case KernelDecode:
-		if t.Keys == 0 || t.Split%t.Keys != 0 || t.keyLoads() < 2 || t.Keys != t.keyLoads()*t.ThreadsX/t.Lanes || 4*t.Rows*t.Columns > mostRegisters {
-			return false
-		}
-		step := v.valueLoads() * t.ThreadsX / t.ColumnLanes
-		return step > 0 && t.Keys%step == 0 && t.Keys%t.rowKeys() == 0 && t.Keys/t.rowKeys()*t.Rows <= t.ThreadsX
+		return v.decodeRuns()
 	}
 	return true
+}
+
+func (v Variant) tiledRuns() bool {
+	t := v.Tile
+	keys, rows := t.ThreadsX*t.Keys, t.ThreadsY*t.Rows
+	whole := t.Keys%4 == 0 && keys%t.ValueChunk == 0 && t.ValueChunk%4 == 0 && rows%4 == 0 && t.threads()%rows == 0 && (t.Split == 0 || t.Split%keys == 0)
+	return whole && t.Columns > 0 && t.Rows*(t.Keys+4*t.Columns) <= mostRegisters && t.ThreadsX*t.Columns <= 2*max(v.Value4, t.ThreadsX)
+}
+
+func (v Variant) decodeRuns() bool {
+	t := v.Tile
+	if t.Keys == 0 || t.Split%t.Keys != 0 || t.keyLoads() < 2 || t.Keys != t.keyLoads()*t.ThreadsX/t.Lanes || 4*t.Rows*t.Columns > mostRegisters {
+		return false
+	}
+	step := v.valueLoads() * t.ThreadsX / t.ColumnLanes
+	return step > 0 && t.Keys%step == 0 && t.Keys%t.rowKeys() == 0 && t.Keys/t.rowKeys()*t.Rows <= t.ThreadsX
 }
 
 func ceilDiv(n, by int) int { return (n + by - 1) / by }

@@ -122,8 +122,8 @@ func measure(helper string, families []string) (versions string, rows []row, err
 		return "", nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// Software rasterisers alone get KernelRows.
-	variants := slices.DeleteFunc(gpu.Variants(), func(v gpu.Variant) bool { return v.Kernel == gpu.KernelRows })
+	// Software rasterisers alone get KernelRows, and nobody KernelNaive.
+	variants := slices.DeleteFunc(gpu.Variants(), func(v gpu.Variant) bool { return v.Kernel == gpu.KernelRows || v.Kernel == gpu.KernelNaive })
 	slices.SortFunc(variants, func(a, b gpu.Variant) int {
 		return cmp.Or(cmp.Compare(a.Kernel, b.Kernel), cmp.Compare(a.Dim4, b.Dim4), cmp.Compare(a.Value4, b.Value4), strings.Compare(a.String(), b.String()))
 	})
