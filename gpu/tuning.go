@@ -167,7 +167,7 @@ func decodeShape(v Variant, loads int) Tile {
 		t.Lanes /= 2
 	}
 	t.Keys = min(loads*t.ThreadsX/t.Lanes, 128) // more would take each thread many scores
-	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1) // each key group has a key
+	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1)   // each key group has a key
 	for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < t.ThreadsX {
 		t.ColumnLanes *= 2
 	}
