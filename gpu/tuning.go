@@ -136,8 +136,8 @@ func decodeShape(v Variant, loads int) Tile {
 	for t.Lanes > 2 && t.Lanes/2 >= v.Dim4/keyPart {
 		t.Lanes /= 2
 	}
-	t.Keys = loads * t.ThreadsX / t.Lanes
-	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1) // each key group has a key
+	t.Keys = min(loads*t.ThreadsX/t.Lanes, 128) // more would take each thread many scores
+	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1)   // each key group has a key
 	for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < t.ThreadsX {
 		t.ColumnLanes *= 2
 	}
