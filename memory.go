@@ -31,7 +31,8 @@ func NewResident(m Memory, dtype DType, elements int, shape, strides [4]int, off
 func (t Tensor) Memory() Memory { return t.memory }
 
 // CopyTensor copies src to dst, which have the same type and sizes and lie on the host or
-// in the memory of a device, each by itself. Views that share storage must not overlap. A
+// in the memory of a device, each by itself; from device to device it goes through the host.
+// Views that share storage must not overlap. A
 // step of a decode loop brings a new key to a cache so:
 //
 //	CopyTensor(ctx, cache.Slice(AxisSequence, n, n+1), key)

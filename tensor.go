@@ -201,7 +201,7 @@ func (t Tensor) Set(b, h, i, d int, v float64) {
 // SetRow stores row at [b, h, i, 0:len(row)], rounded to the element type; numbers
 // beyond the width of the tensor are left out. In a
 // Q8_0 tensor each block gets its own scale, as by [QuantizeQ8_0], and what is left
-// of the last block becomes 0.
+// of the last block becomes 0. In the [Memory] of a device nothing is stored.
 func (t Tensor) SetRow(b, h, i int, row []float32) {
 	row = row[:min(len(row), t.shape[AxisDim])]
 	if t.memory != nil {

@@ -32,8 +32,8 @@ type Tuning struct {
 	Adopted  bool     `json:"adopted"` // it is better by more than the noise, and was kept
 
 	Tried   int      `json:"tried"`
-	Refused int      `json:"refused"` // by the driver
-	Wrong   []string `json:"wrong"`   // tiles whose output failed verification
+	Refused int      `json:"refused"` // by the driver, or for lack of memory
+	Wrong   []string `json:"wrong"`   // tiles that failed their self-test or verification
 }
 
 // TuneOptions say how long [Tune] searches.
@@ -87,7 +87,7 @@ func Tune(ctx context.Context, backend Tunable, specs []Spec, o TuneOptions) ([]
 		}
 		list = append(list, t.found)
 	}
-	o.Progress(Progress{Done: 1, Total: 1})
+	o.Progress(Progress{Done: 1000 * len(specs), Total: 1000 * len(specs)})
 	return list, nil
 }
 
@@ -150,6 +150,11 @@ func (t *tuner) search(ctx context.Context, progress func(done, total int, tile 
 func (t *tuner) qualify(ctx context.Context, tile gpu.Tile) (c *contender, err error) {
 	plan, err := t.backend.PlanTile(ctx, t.call.Problem, tile)
 	if err == nil {
+		defer func() {
+			if c == nil {
+				err = errors.Join(err, plan.Close())
+			}
+		}()
 		blank(t.call.Out)
 		err = plan.Run(ctx, t.call)
 	}
@@ -159,29 +164,30 @@ func (t *tuner) qualify(ctx context.Context, tile gpu.Tile) (c *contender, err e
 	if errors.Is(err, attention.ErrDeviceLost) || errors.Is(err, attention.ErrClosed) {
 		return nil, err
 	}
+	if errors.Is(err, attention.ErrSelfTest) {
+		t.found.Wrong = append(t.found.Wrong, fmt.Sprintf("%v: %v", tile, oneLine(err)))
+		return nil, nil //nolint:nilerr // it is reported
+	}
 	if err != nil {
 		t.found.Refused++
-		return nil, nil //nolint:nilerr // a tile that a driver refuses is no error of the search
+		return nil, nil //nolint:nilerr // a tile that a driver refuses, or that lacks memory, is no error of the search
 	}
-	defer func() {
-		if c == nil {
-			err = errors.Join(err, plan.Close())
-		}
-	}()
 	if _, err := check(t.call, t.options.Work); err != nil {
 		t.found.Wrong = append(t.found.Wrong, fmt.Sprintf("%v: %v", tile, oneLine(err)))
 		return nil, nil //nolint:nilerr // it is reported
 	}
-	c = &contender{tile: tile, plan: plan}
-	if err := t.time(ctx, c); err != nil {
-		return nil, err
+	made := &contender{tile: tile, plan: plan}
+	for range 2 { // a second chance for one that others held up
+		if err := t.time(ctx, made); err != nil {
+			return nil, err
+		}
+		made.times = []float64{slices.Min(made.times)}
+		if made.times[0] <= slower*t.best.Seconds() {
+			t.best = min(t.best, time.Duration(made.times[0]*float64(time.Second)))
+			return made, nil
+		}
 	}
-	took := time.Duration(c.times[0] * float64(time.Second))
-	if len(c.times) > 0 && took.Seconds() > slower*t.best.Seconds() {
-		return nil, nil
-	}
-	t.best = min(t.best, took)
-	return c, nil
+	return nil, nil
 }
 
 func (t *tuner) time(ctx context.Context, c *contender) error {

@@ -73,7 +73,7 @@ func tune(t *testing.T, b *tunable, o TuneOptions) ([]Tuning, error) {
 	t.Helper()
 	s, err := ParseSpec("b=1,h=1,l=8,d=8")
 	require.NoError(t, err)
-	o.Time = 300 * time.Millisecond
+	o.Time = 2 * time.Second
 	return Tune(t.Context(), b, []Spec{s}, o)
 }
 

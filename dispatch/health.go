@@ -131,6 +131,9 @@ func (m *member) peek(now time.Time, p attention.Problem) error {
 
 // admit is peek for a call that will try.
 func (m *member) admit(now time.Time, p attention.Problem) error {
+	if err := m.peek(now, p); err != nil {
+		return err // without taking the turn of a call that may try
+	}
 	return m.asked(now, p, (*health).admit)
 }
 

@@ -51,8 +51,8 @@ type Options struct {
 	clock  func() time.Time                      // of back-off
 }
 
-// Backend computes attention on one OpenGL device. It is safe for concurrent use;
-// calls run one after the other.
+// Backend computes attention on one OpenGL device. It is safe for concurrent use; the
+// device runs one dispatch after the other, while other calls upload.
 type Backend struct {
 	opt      Options
 	info     Info
@@ -218,15 +218,28 @@ const supported = attention.FeatureScale | attention.FeatureSoftcap | attention.
 	attention.FeatureQ8_0 | attention.FeatureResident
 
 // Supports reports whether the device computes p: its features, D and Dv up to
-// MaxDim, and one batch entry and KV head within the device's buffer limit. A kernel
+// MaxDim, and a block of rows with a range of keys within the device's buffer limit. A kernel
 // that the driver refused or that failed its self-test is not supported from then on.
 func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	v := b.variant(p)
+	return b.runs(p, b.variant(p))
+}
+
+// mostMerged is how many partial results of a row the merge loops over on software: llvmpipe
+// ends loops after 65535 iterations, without a word.
+const mostMerged = 1 << 14
+
+// runs reports whether the device computes p with the variant v.
+func (b *Backend) runs(p attention.Problem, v Variant) error {
 	if err := b.health.refusal(v); err != nil {
 		return err
+	}
+	if splits := v.splits(p.KeyLen); b.info.Software && splits > mostMerged {
+		return &attention.UnsupportedError{
+			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d partial results of a row on a software rasteriser", mostMerged),
+		}
 	}
 	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
 		return b.tooLarge(p, v)
@@ -237,7 +250,7 @@ func (b *Backend) Supports(p attention.Problem) error {
 // tooLarge refuses a problem of which not even a step of queries and of keys fits.
 func (b *Backend) tooLarge(p attention.Problem, v Variant) error {
 	splits := v.splits(p.KeyLen)
-	p.QueryLen = min(p.QueryLen, v.Tile.rowsPerGroup(v.Kernel))
+	p.QueryLen = min(p.QueryLen, b.sizer(p, v).queryStep())
 	if v.Tile.Split > 0 {
 		p.KeyLen = min(p.KeyLen, v.Tile.Split)
 	}
@@ -300,8 +313,13 @@ func (b *Backend) plan(ctx context.Context, p attention.Problem, tile *Tile) (at
 func (b *Backend) variant(p attention.Problem) Variant {
 	kernel := b.kernel(p)
 	if b.opt.Tile == nil {
-		if tile, ok := b.tuned.tile(tuneClass(variantOf(kernel, p, Tile{}, false), p)); ok {
-			return b.tiled(p, tile)
+		bare := variantOf(kernel, p, Tile{}, false)
+		if tile, ok := b.tuned.tile(bare, p); ok {
+			bare.Tile = tile
+			v := b.tiled(p, tile)
+			if bare.runs(b.info.MaxSharedBytes, b.info.MaxInvocations) && b.health.refusal(v) == nil {
+				return v
+			}
 		}
 	}
 	return b.fitted(p, chosen(kernel, p, b.opt.Tile))
@@ -314,7 +332,7 @@ func (b *Backend) tiled(p attention.Problem, tile Tile) Variant {
 
 // fitted splits the keys of a variant where they would not fit a storage block.
 func (b *Backend) fitted(p attention.Problem, v Variant) Variant {
-	if size := jobBytes(p, 1, 1); v.Kernel == KernelTiled && !v.Partial && max(size.k, size.v) > b.limits.MaxSSBOBytes {
+	if size := jobBytes(p, 1, 1); v.Kernel == KernelTiled && !v.Partial && max(size.k, size.v, size.bias, size.mask) > b.limits.MaxSSBOBytes {
 		v.Tile.Split, v.Partial = v.Tile.longSplit(), true
 	}
 	return v

@@ -67,7 +67,15 @@ func TestRefusals(t *testing.T) {
 	}
 	p := good
 	p.KeyLen, p.Batch = 1<<29, 1
-	require.ErrorIs(t, b.Supports(p), attention.ErrUnsupported, "keys beyond any buffer")
+	if b.Software() {
+		require.ErrorIs(t, b.Supports(p), attention.ErrUnsupported, "more partial results than loops can go through")
+	}
+	p.KeyLen, p.Bias = 1<<20, attention.Float32
+	require.NoError(t, b.Supports(p), "biases beyond any buffer")
+	large := b.limits.MaxSSBOBytes
+	b.limits.MaxSSBOBytes = 1 << 12
+	require.ErrorIs(t, b.Supports(p), attention.ErrUnsupported, "not even a step fits")
+	b.limits.MaxSSBOBytes = large
 	require.NoError(t, b.Supports(good))
 }
 

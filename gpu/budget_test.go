@@ -37,3 +37,35 @@ func TestBudget(t *testing.T) {
 	}
 	require.Less(t, best, 2*budget)
 }
+
+// TestBudgetAfterAWindow runs a call that sees few keys before one that sees all: what the
+// first took says nothing about keys that it skipped.
+func TestBudgetAfterAWindow(t *testing.T) {
+	b := ownBackend(t, Options{Budget: 5 * time.Millisecond})
+	full := newTestCall(t, callSpec{batch: 1, heads: 2, kvHeads: 2, lq: 256, lk: 4096, d: 64})
+	dispatches := func(c *attention.Call) int64 {
+		before := b.Counters().Dispatches
+		require.NoError(t, runOn(context.Background(), b, c))
+		return b.Counters().Dispatches - before
+	}
+	for range 4 {
+		dispatches(full)
+	}
+	usual := dispatches(full)
+	require.Greater(t, usual, int64(4))
+	lengths := full.In
+	lengths.Lengths = []int{30}
+	for name, few := range map[string]func() (*attention.Call, error){
+		"window": func() (*attention.Call, error) {
+			return attention.NewCall(attention.Options{Window: attention.Window{Left: 16, Right: 0, Align: attention.BottomRight}}, full.In, full.Out)
+		},
+		"lengths": func() (*attention.Call, error) { return attention.NewCall(attention.Options{}, lengths, full.Out) },
+	} {
+		c, err := few()
+		require.NoError(t, err)
+		for range 12 {
+			dispatches(c)
+		}
+		require.Greater(t, dispatches(full), usual/3, name)
+	}
+}

@@ -51,7 +51,17 @@ func (s sizer) fits(batch, heads, queries, keys int) bool {
 // queryStep and keyStep are what ranges of queries and keys begin at multiples of: then
 // the same rows meet in a work group, and the same keys in a partial result, as without
 // cuts, so that a cut changes no bits.
-func (s sizer) queryStep() int { return s.variant.Tile.rowsPerGroup(s.variant.Kernel) }
+func (s sizer) queryStep() int {
+	rows := s.variant.Tile.rowsPerGroup(s.variant.Kernel)
+	return rows / gcd(rows, s.problem.Group()) // rows count query by query
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
 
 func (s sizer) keyStep() int { return s.variant.Tile.Split }
 

@@ -35,7 +35,7 @@ func TestCutsCoverEverythingOnce(t *testing.T) {
 		seen := map[[4]int]int{}
 		for _, w := range parts {
 			for _, q := range w.queries {
-				require.Zero(t, q.low%v.Tile.rowsPerGroup(v.Kernel), "rows meet as without cuts")
+				require.Zero(t, q.low*p.Group()%v.Tile.rowsPerGroup(v.Kernel), "rows meet as without cuts")
 				for _, k := range w.keys {
 					require.Zero(t, k.low%max(1, v.Tile.Split), "partial results are those without cuts")
 					sub := part(p, w.region, q, k)

@@ -57,11 +57,41 @@ func (j *job) dispatch(ctx context.Context, in packed, keys span, buffers []boun
 	walk.mostSplits = maxGroups / max(1, v.Tile.ColumnBlocks)
 	walk.groupsPerHead = j.groups(cut{heads: 1, rows: walk.step, splits: min(splits, walk.mostSplits)})[1]
 	walk.costPerRow = float64(p.FLOPs(int64(p.KeyLen)))
-	return j.walk(ctx, v, walk, numbers, buffers, j.groups)
+	return j.walk(ctx, v, walk, numbers, buffers, j.groups, func(c cut) float64 {
+		low := keys.low + c.split*v.Tile.Split // 0 without splits
+		high := keys.high
+		if c.splits < splits {
+			high = min(high, low+c.splits*v.Tile.Split)
+		}
+		return j.allowedFLOPs(c, span{low, high})
+	})
+}
+
+// sampledQueries is how many queries stand for all of a cut: geometry gives them linearly
+// more or fewer keys.
+const sampledQueries = 16
+
+// allowedFLOPs returns the operations on the pairs that causal rule, window and lengths
+// leave to a cut: what its time says something about. Kernels skip the rest, and a rate
+// that counted it would let the next call, which may see all keys, run for far too long.
+func (j *job) allowedFLOPs(c cut, keys span) float64 {
+	first, queries := c.row/j.problem.Group(), max(1, c.rows/j.problem.Group())
+	n := min(queries, sampledQueries)
+	pairs := 0.0
+	for b := c.batch; b < c.batch+c.batches; b++ {
+		mask := j.call.Mask(j.heads.b0+b, 0)
+		for s := range n {
+			i := j.rows.low + first + (2*s+1)*queries/(2*n)
+			low, high := mask.KeyRange(i, i+1)
+			pairs += float64(max(0, min(high, keys.high)-max(low, keys.low)))
+		}
+	}
+	return float64(j.problem.FLOPs(1)) * pairs / float64(n) * float64(c.rows*c.heads)
 }
 
 // walk runs a variant over the job in cuts of bounded time.
-func (j *job) walk(ctx context.Context, v Variant, walk cutter, numbers params, buffers []bound, groups func(cut) [3]int) error {
+// Learnt from is what cost says of a cut, which is at most what the cutter planned.
+func (j *job) walk(ctx context.Context, v Variant, walk cutter, numbers params, buffers []bound, groups func(cut) [3]int, cost func(cut) float64) error {
 	b := j.plan.backend
 	prog, err := b.programs.get(v)
 	if err != nil {
@@ -77,7 +107,7 @@ func (j *job) walk(ctx context.Context, v Variant, walk cutter, numbers params, 
 		}
 		numbers.ints["batch_base"], numbers.ints["kv_base"], numbers.ints["row_base"] = c.batch, c.head, c.row
 		numbers.ints["split_first"], numbers.ints["split_count"] = c.split, c.splits
-		if err := b.submit(prog, numbers, buffers, groups(c), walk.cost(c)); err != nil {
+		if err := b.submit(prog, numbers, buffers, groups(c), cost(c)); err != nil {
 			return err
 		}
 	}
@@ -105,7 +135,7 @@ func (j *job) merge(ctx context.Context) error {
 	buffers := append([]bound{partials[0].at(0), partials[1].at(1)}, j.outputs...)
 	walk := cutter{batches: p.Batch, heads: p.KVHeads, rows: p.QueryLen * p.Group(), step: 1, splits: 1, groupsPerHead: 1}
 	walk.costPerRow = 2 * float64(j.splits) * float64(p.ValueDim)
-	return j.walk(ctx, v, walk, numbers, buffers, func(c cut) [3]int { return [3]int{c.rows, c.heads, c.batches} })
+	return j.walk(ctx, v, walk, numbers, buffers, func(c cut) [3]int { return [3]int{c.rows, c.heads, c.batches} }, walk.cost)
 }
 
 // at returns the range at another binding.

@@ -60,13 +60,16 @@ func (f *flights) end(err error, exact bool) error {
 		return translate(err)
 	}
 	took := time.Since(ended.began)
-	if !exact && ended.cost < ended.prog.pace.flops*took.Seconds() {
+	slow := ended.cost < ended.prog.pace.flops*took.Seconds()
+	if !exact && slow {
 		return nil
 	}
 	if ended.prog.pace.warmed { // the first one ends with drivers still compiling
 		f.count.took(took)
 	}
-	ended.prog.pace.learn(ended.cost, took)
+	if slow || !ended.prog.variant.BoolMask { // a mask may have forbidden most of what was counted
+		ended.prog.pace.learn(ended.cost, took)
+	}
 	return nil
 }
 

@@ -52,7 +52,7 @@ func ownContext(t *testing.T) (*owned, *gl.Context) {
 		b, err := mine.CreateBuffer(1024, "mine", gl.UsageUpload)
 		require.NoError(t, err)
 		require.NoError(t, mine.BindStorage(n, b, int64(n%2)*256, 512))
-		require.NoError(t, mine.BindUniform(n%4, b, 0, 256))
+		require.NoError(t, mine.BindUniform(n+1, b, 0, 256)) // among them what the linked programs say, see TestOwnBindingsAreSaved
 		view, err := mine.CreateTexels(b, 0, 64, gl.TexelsFloat4)
 		require.NoError(t, err)
 		mine.BindTexels(n%4, view)
@@ -208,4 +208,16 @@ func TestGivenContextStaysLost(t *testing.T) {
 	require.Equal(t, 1, provider.closed)
 	require.NoError(t, b.Close())
 	require.Equal(t, 1, provider.closed)
+}
+
+// TestOwnBindingsAreSaved asks the linked programs where their parameters are.
+func TestOwnBindingsAreSaved(t *testing.T) {
+	b := anyBackend(t)
+	onThread(t, b, func(t require.TestingT) {
+		for _, k := range []Kernel{KernelTiled, KernelRows, KernelDecode} {
+			prog, err := b.programs.get(fullVariant(k))
+			require.NoError(t, err)
+			require.Less(t, int(prog.binding), gl.SavedUniforms)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/glattn/attention"
 )
@@ -28,10 +29,11 @@ func (p *plan) variantOf(problem attention.Problem) Variant {
 
 // variants returns all that calls of a plan for problem can need: those with fewer keys too.
 func (p *plan) variants(problem attention.Problem) []Variant {
-	short := problem
-	short.KeyLen = min(short.KeyLen, 1)
 	var list []Variant
-	for _, v := range []Variant{p.variantOf(problem), p.variantOf(short)} {
+	for _, keys := range []int{problem.KeyLen, middleKeys, shortKeys} { // one of each class
+		some := problem
+		some.KeyLen = min(some.KeyLen, keys)
+		v := p.variantOf(some)
 		if slices.Contains(list, v) {
 			continue
 		}
@@ -61,23 +63,23 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if problem.Batch == 0 || problem.QueryLen == 0 {
 		return nil
 	}
-	if problem.KeyLen == 0 {
-		fillEmpty(call)
-		return nil
-	}
-	if err := p.backend.Supports(problem); err != nil {
+	on, err := p.backend.locate(call)
+	if err != nil {
 		return err
 	}
+	if problem.KeyLen == 0 {
+		fillEmpty(call)
+		return p.backend.fillEmptyOn(ctx, on.o, call)
+	}
 	v := p.variantOf(problem)
+	if err := p.backend.runs(problem, v); err != nil {
+		return err
+	}
 	host, _ := p.scratch.Get().(*scratch)
 	if host == nil {
 		host = new(scratch)
 	}
 	defer p.scratch.Put(host)
-	on, err := p.backend.locate(call)
-	if err != nil {
-		return err
-	}
 	cutting := p.backend.sizer(problem, v)
 	cutting.on = on
 	parts := cutting.cuts()
@@ -100,7 +102,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 	defer func() { err = errors.Join(err, keys.abandon()) }()
 	var on *keysOnDevice
 	for m, queries := range w.queries {
-		j := &job{plan: p, variant: v, problem: part(call.Problem, w.region, queries, whole)}
+		j := &job{plan: p, variant: v, call: call, problem: part(call.Problem, w.region, queries, whole)}
 		j.here, j.heads, j.rows = here, w.region, queries
 		var q []byte
 		if here.q == nil {
@@ -131,7 +133,7 @@ func (p *plan) compute(ctx context.Context, call *attention.Call, v Variant, w w
 				return err
 			})
 			if err != nil {
-				return errors.Join(err, j.abandon())
+				return errors.Join(err, p.drop(back), j.abandon())
 			}
 		}
 		if err := p.store(ctx, call, v, w.region, queries, back, host); err != nil {
@@ -150,14 +152,12 @@ func (p *plan) store(ctx context.Context, call *attention.Call, v Variant, r reg
 		if looking {
 			b.lookers.RUnlock()
 		}
-		if back.held() && back.device == b.live.Load() {
-			err = errors.Join(err, b.thread.do(context.WithoutCancel(ctx), func() error {
-				b.putBack(back)
-				return nil
-			}))
-		}
+		err = errors.Join(err, p.drop(back))
 	}()
-	for done := false; !done; {
+	for done, polls := false, 0; !done; polls++ {
+		if polls > 1 && b.opt.Run != nil {
+			time.Sleep(pollSlice) // the thread is the program's
+		}
 		err := b.thread.do(ctx, func() (err error) {
 			if done, err = b.ready(back); err == nil && done {
 				if outputs, stats, err = b.collect(back, host); err == nil {
@@ -179,6 +179,23 @@ func (p *plan) store(ctx context.Context, call *attention.Call, v Variant, r reg
 		unpackLSE(call.Out.LSE.Slice(attention.AxisSequence, queries.low, queries.high), rows, stats, v.natural())
 	}
 	return nil
+}
+
+// drop gives back what results lie in, if there is anything. That the device went away
+// meanwhile is no fault of a call.
+func (p *plan) drop(back *readback) error {
+	b := p.backend
+	if back == nil || !back.held() || back.device != b.live.Load() {
+		return nil
+	}
+	err := b.thread.do(context.Background(), func() error {
+		b.putBack(back)
+		return nil
+	})
+	if errors.Is(err, attention.ErrClosed) || errors.Is(err, attention.ErrDeviceLost) {
+		return nil
+	}
+	return err
 }
 
 // fillEmpty writes what rows without any key give: 0 and -Inf.

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/glattn/attention"
@@ -49,14 +50,33 @@ func (b *Backend) locate(call *attention.Call) (r residents, err error) {
 	return r, r.lost(b.live.Load())
 }
 
-// lost returns an error if an operand lies in a context other than c.
+// lost returns an error if an operand lies in a context other than c, or was closed.
 func (r residents) lost(c *gl.Context) error {
 	for _, l := range []*located{r.q, r.k, r.v, r.o} {
-		if l != nil && l.device != c {
-			return &LostMemoryError{What: "a tensor"}
+		if l == nil {
+			continue
+		}
+		if err := l.in(c); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// fillEmptyOn writes what rows without any key give to outputs on the device: 0.
+func (b *Backend) fillEmptyOn(ctx context.Context, o *located, call *attention.Call) error {
+	if o == nil {
+		return nil
+	}
+	shape := call.Out.O.Shape()
+	return b.thread.do(ctx, func() error {
+		if err := o.lost(); err != nil {
+			return err
+		}
+		return o.each(shape, o.vec4Bytes(), func(at int64) error {
+			return translate(b.c.ClearBuffer(o.buffer, at, int64(shape[2])*o.rowBytes(), 0))
+		})
+	})
 }
 
 // rows is the vec4s of n rows.

@@ -15,6 +15,7 @@ type job struct {
 	plan    *plan
 	device  *gl.Context // that holds what the job has; nil before it has anything
 	variant Variant
+	call    *attention.Call   // that the job is of
 	problem attention.Problem // of the job; its keys are all there are
 	splits  int               // partial results of a row
 	here    residents         // operands of the whole call that lie on the device
@@ -66,6 +67,9 @@ func (j *job) begin(q []byte) (err error) {
 // load brings keys and values to the device, where they stay until the job is released.
 func (j *job) load(in packed, keys span) (on *keysOnDevice, err error) {
 	j.device = j.plan.backend.c
+	if err := j.here.lost(j.device); err != nil {
+		return nil, err
+	}
 	defer j.clean("load", &err)
 	on = &keysOnDevice{place: dense(j.problem, keys.size()), finite: in.finite}
 	for _, u := range []struct {
@@ -91,6 +95,9 @@ func (j *job) load(in packed, keys span) (on *keysOnDevice, err error) {
 
 // attend computes the job's queries over some keys.
 func (j *job) attend(ctx context.Context, in packed, on *keysOnDevice, keys span) (err error) {
+	if err := j.here.lost(j.plan.backend.c); err != nil {
+		return err
+	}
 	defer j.clean("run", &err)
 	before := len(j.lent)
 	defer func() { // what only these keys need
@@ -122,6 +129,9 @@ func (j *job) attend(ctx context.Context, in packed, on *keysOnDevice, keys span
 
 // end merges partial results and queues the way back to the host.
 func (j *job) end(ctx context.Context) (back *readback, err error) {
+	if err := j.here.lost(j.plan.backend.c); err != nil {
+		return nil, err
+	}
 	defer func() { // after clean, which may find an error
 		if err != nil && back != nil {
 			j.plan.backend.putBack(back)
@@ -139,6 +149,7 @@ func (j *job) end(ctx context.Context) (back *readback, err error) {
 		if err := j.here.o.transfer(j.plan.backend, j.outputs[0], j.heads.queryHeads(j.problem.Group()), j.rows, false); err != nil {
 			return nil, err
 		}
+		j.here.o.mixed.Store(true) // nobody looked at what was computed
 		size.o = 0
 	}
 	if !j.problem.LSE {

@@ -89,7 +89,7 @@ func (b *Backend) examine(v Variant) (detail string, err error) {
 	p := call.Problem
 	queries, keys := span{0, p.QueryLen}, span{0, p.KeyLen}
 	all, host := region{0, p.Batch, 0, p.KVHeads}, new(scratch)
-	j := &job{plan: &plan{backend: b, variant: v}, variant: v, problem: p, heads: all, rows: queries}
+	j := &job{plan: &plan{backend: b, variant: v}, variant: v, call: call, problem: p, heads: all, rows: queries}
 	j.variant.Guarded = false // decided by the values, as in any call
 	defer j.release()
 	in := packKeys(call, all, queries, keys, true, true, v.Kernel == KernelRows, host)

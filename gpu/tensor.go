@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -45,7 +46,13 @@ func (b *Backend) NewTensor(ctx context.Context, dtype attention.DType, batch, h
 	}
 	err := b.thread.do(ctx, func() (err error) {
 		t.device = b.c
-		if t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice); err != nil {
+		t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice)
+		if errors.Is(err, gl.ErrOutOfMemory) {
+			b.buffers.drop() // what is kept for later may be what is missing now
+			b.returns.drop()
+			t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice)
+		}
+		if err != nil {
 			return fmt.Errorf("gpu: tensor %v %v: %w", dtype, t.shape, translate(err))
 		}
 		if err = translate(b.c.ClearBuffer(t.buffer, 0, size, 0)); err != nil {
@@ -68,7 +75,7 @@ func (t *Tensor) Close() error {
 		return nil // closing the backend, or a loss, freed it
 	}
 	err := t.backend.thread.do(context.Background(), func() error {
-		if t.lost() == nil {
+		if t.device == t.backend.c {
 			t.backend.c.DeleteBuffer(t.buffer)
 		}
 		return nil
@@ -79,10 +86,16 @@ func (t *Tensor) Close() error {
 	return err
 }
 
-// lost returns an error if the device was lost since the tensor was made. It is asked on
-// the GL thread.
-func (t *Tensor) lost() error {
-	if t.device != t.backend.c {
+// lost returns an error if the tensor was closed, or the device lost since it was made. It
+// is asked on the GL thread, before each use of the buffer.
+func (t *Tensor) lost() error { return t.in(t.backend.c) }
+
+// in is lost for a context that is the device now.
+func (t *Tensor) in(c *gl.Context) error {
+	if t.closed.Load() {
+		return fmt.Errorf("gpu: tensor: %w", attention.ErrClosed)
+	}
+	if t.device != c {
 		return &LostMemoryError{What: "a tensor"}
 	}
 	return nil
@@ -115,10 +128,13 @@ func (t *Tensor) slab(view attention.Tensor) (slab, error) {
 	}
 	shape, strides, p := view.Shape(), view.Strides(), t.width()
 	whole := shape[3] == t.shape[3] && (strides[3] == 1 || shape[3] == 1) && (strides[2] == p || shape[2] <= 1)
-	if !whole || view.Offset()%p != 0 || strides[0]%4 != 0 || strides[1]%4 != 0 {
+	for _, n := range []int{view.Offset(), strides[0], strides[1]} {
+		whole = whole && n >= 0 && n%p == 0 // kernels bind from the first head on, and load several vec4s at once
+	}
+	if !whole {
 		return slab{}, &attention.UnsupportedError{
 			Backend: t.Backend(), Feature: fmt.Sprintf("a view of device memory with sizes %v and strides %v", shape, strides),
-			Limit: fmt.Sprintf("whole rows of %d numbers, %d apart, in order", t.shape[3], p),
+			Limit: fmt.Sprintf("whole rows of %d numbers, %d apart, forwards", t.shape[3], p),
 		}
 	}
 	return slab{view.Offset() / 4, strides[0] / 4, strides[1] / 4}, nil

@@ -9,9 +9,13 @@ import (
 	"github.com/glattn/attention/gpu/shaders"
 )
 
+// tileVersion changes with what the fields of Tile mean to Go.
+const tileVersion = "1"
+
 // kernelDigest sums up the sources that tiles belong to.
 func kernelDigest() string {
 	sum := sha256.New()
+	_, _ = sum.Write([]byte(tileVersion)) // a hash takes everything
 	err := fs.WalkDir(shaders.Sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -112,6 +116,15 @@ const mostRegisters = 128
 // run the variant, and it computes what it should.
 func (v Variant) runs(shared, invocations int) bool {
 	t := v.Tile
+	for _, n := range []int{t.ThreadsX, t.ThreadsY, t.Rows, t.Keys} {
+		if n < 1 || n > 1024 {
+			return false
+		}
+	}
+	if t.Split < 0 || v.Kernel == KernelTiled && (t.Columns < 1 || t.ColumnBlocks < 1 || t.Chunk < 1 || t.ValueChunk < 1) ||
+		v.Kernel == KernelDecode && (t.Columns < 1 || t.Lanes < 1 || t.ColumnLanes < 1 || t.Split < 1) || v.Kernel == KernelRows && t.Split < 1 {
+		return false
+	}
 	if v.SharedBytes() > shared || t.threads() > invocations {
 		return false
 	}

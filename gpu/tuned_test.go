@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,6 +48,23 @@ func TestAdoptedTilesAreKept(t *testing.T) {
 	batch.Batch, batch.Heads, batch.KVHeads = 9, 2*batch.Heads, 2*batch.KVHeads
 	require.Equal(t, other, second.variant(batch).Tile, "batch and heads change no bits")
 
+	biased := c.Problem
+	biased.Bias = attention.Float32
+	require.NotEqual(t, other, second.variant(biased).Tile, "options that shape the code have tiles of their own")
+	few := c.Problem
+	few.QueryLen = 1
+	require.NotEqual(t, tuneClass(second.variant(few), few), tuneClass(second.variant(c.Problem), c.Problem))
+	for name, tile := range map[string]Tile{"empty": {}, "negative": {ThreadsX: 8, ThreadsY: 1, Rows: -1, Keys: 2, Split: 256}, "huge": {ThreadsX: 1 << 20, ThreadsY: 1, Rows: 1, Keys: 2, Split: 256}} {
+		require.ErrorIs(t, second.Adopt(c.Problem, tile), attention.ErrInvalid, name)
+	}
+	refused := second.variant(c.Problem)
+	second.health.refuse(refused, attention.ErrUnsupported)
+	require.Equal(t, shipped, second.variant(c.Problem).Tile, "what the driver refuses is not used")
+	require.NoError(t, second.Supports(c.Problem))
+	second.health.mu.Lock()
+	delete(second.health.refused, refused)
+	second.health.mu.Unlock()
+
 	files, err := filepath.Glob(filepath.Join(dir, "tuning-*.json"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
@@ -54,6 +72,8 @@ func TestAdoptedTilesAreKept(t *testing.T) {
 	require.NoError(t, err)
 	for name, content := range map[string]string{
 		"corrupt": "{", "of other kernels": strings.Replace(string(kept), kernelDigest(), "0123", 1), "empty": "",
+		"of another device": strings.Replace(string(kept), `"device": "`, `"device": "x`, 1),
+		"impossible":        regexp.MustCompile(`"ThreadsX": \d+`).ReplaceAllString(string(kept), `"ThreadsX": 0`),
 	} {
 		require.NoError(t, os.WriteFile(files[0], []byte(content), 0o600))
 		require.Equal(t, shipped, open().variant(c.Problem).Tile, name)

@@ -8,7 +8,7 @@ type State struct {
 	activeTexture                          int32
 	textures                               [savedUnits]int32
 	storageAt                              [savedStorage]indexed
-	uniformsAt                             [savedUniforms]indexed
+	uniformsAt                             [SavedUniforms]indexed
 }
 
 // indexed is a buffer bound to a number.
@@ -17,10 +17,12 @@ type indexed struct {
 	start, size int64 // size 0 is the whole buffer
 }
 
-// The bindings that are saved, from 0 on: more than the shaders of this module use.
+// The bindings that are saved, from 0 on: all that the shaders of this module use.
 const (
-	savedStorage  = 16
-	savedUniforms = 4
+	savedStorage = 16
+	// SavedUniforms counts the uniform bindings that State holds, from 0 on. Parameters are
+	// at 8, since Vulkan's rules number all kinds of buffers together.
+	SavedUniforms = 9
 	savedUnits    = 4
 )
 
@@ -40,7 +42,7 @@ func (c *Context) Save() *State {
 	for n := range s.storageAt[:min(savedStorage, c.info.Limits.MaxSSBOBindings)] {
 		s.storageAt[n] = c.indexed(uint32(n), shaderStorageBufferBinding)
 	}
-	for n := range s.uniformsAt[:min(savedUniforms, c.info.Limits.MaxUBOBindings)] {
+	for n := range s.uniformsAt[:min(SavedUniforms, c.info.Limits.MaxUBOBindings)] {
 		s.uniformsAt[n] = c.indexed(uint32(n), uniformBufferBinding)
 	}
 	return s
@@ -60,7 +62,7 @@ func (c *Context) Restore(s *State) error {
 	for n, at := range s.storageAt[:min(savedStorage, c.info.Limits.MaxSSBOBindings)] {
 		c.restore(shaderStorageBuffer, uint32(n), at)
 	}
-	for n, at := range s.uniformsAt[:min(savedUniforms, c.info.Limits.MaxUBOBindings)] {
+	for n, at := range s.uniformsAt[:min(SavedUniforms, c.info.Limits.MaxUBOBindings)] {
 		c.restore(uniformBuffer, uint32(n), at)
 	}
 	// Binding to a number binds to the target itself too, so these come after.
