@@ -115,6 +115,24 @@ func TestHealthProbesOnce(t *testing.T) {
 	require.False(t, errors.As(h.peek(after), &resting))
 }
 
+// TestRefusedCallsTakeNoTurn has a device that may be tried again, and large calls that rest
+// for lack of memory: they must not use up the turn of small ones.
+func TestRefusedCallsTakeNoTurn(t *testing.T) {
+	m, err := newMember(0, newFake("gpu", 1))
+	require.NoError(t, err)
+	start := time.Unix(0, 0)
+	small := attention.Problem{Shape: attention.Shape{Batch: 1, Heads: 1, KVHeads: 1, QueryLen: 1, KeyLen: 1, Dim: 8, ValueDim: 8}}
+	small.Q, small.K, small.V, small.O = attention.Float32, attention.Float32, attention.Float32, attention.Float32
+	large := small
+	large.KeyLen = 1 << 20
+	m.fail(start, start, small, DeviceLost, attention.ErrDeviceLost)
+	after := start.Add(restMin)
+	m.fail(after, after, large, OutOfMemory, attention.ErrOutOfMemory)
+	require.Error(t, m.admit(after, large))
+	require.NoError(t, m.admit(after, small))
+	require.Error(t, m.admit(after, small), "one at a time")
+}
+
 // TestLackOfMemoryRestsLargeCallsOnly: what is smaller than the call that failed
 // goes on.
 func TestLackOfMemoryRestsLargeCallsOnly(t *testing.T) {
