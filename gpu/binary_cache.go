@@ -142,30 +142,15 @@ func checksum(number, data []byte) []byte {
 	return sum.Sum(nil)
 }
 
-// write goes to a temporary file and renames it, so that a reader never sees half
-// of one.
+// write replaces a file as a whole, so that a reader never sees half of one.
 func (c *binaryCache) write(name string, number uint32, data []byte) {
 	if c == nil || len(data) > maxBinary/2 {
 		return
 	}
-	temp, err := os.CreateTemp(c.dir, tempPrefix+"*")
-	if err != nil {
-		return
-	}
 	head := binary.LittleEndian.AppendUint32(nil, number)
-	_, err = temp.Write(slices.Concat(head, checksum(head, data), data))
-	if closeErr := temp.Close(); err == nil {
-		err = closeErr
+	if replaceFile(filepath.Join(c.dir, name), slices.Concat(head, checksum(head, data), data), c.now()) == nil {
+		c.trim() // else nothing is lost with it
 	}
-	_ = os.Chtimes(temp.Name(), c.now(), c.now()) // a file server has a clock of its own
-	if err == nil {
-		err = os.Rename(temp.Name(), filepath.Join(c.dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(temp.Name()) // nothing is lost with it
-		return
-	}
-	c.trim()
 }
 
 // delete removes a file; one that stays is overwritten or refused again.

@@ -3,6 +3,7 @@ package gpu
 import (
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // cacheDir returns dir, or glattn/programs in the user's cache directory; empty where
@@ -18,9 +19,10 @@ func cacheDir(dir string) string {
 	return filepath.Join(base, "glattn", "programs")
 }
 
-// replaceFile writes a file as a whole or not at all, for readers too.
-func replaceFile(path string, data []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "new-*")
+// replaceFile writes a file as a whole or not at all, for readers too, with the time given
+// and not that of a file server.
+func replaceFile(path string, data []byte, now time.Time) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), tempPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -28,6 +30,7 @@ func replaceFile(path string, data []byte) error {
 	if closeErr := temp.Close(); err == nil {
 		err = closeErr
 	}
+	_ = os.Chtimes(temp.Name(), now, now)
 	if err == nil {
 		err = os.Rename(temp.Name(), path)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/glattn/attention"
 )
@@ -83,7 +84,7 @@ func (t *tuned) adopt(class string, tile Tile) error {
 	if err != nil {
 		return fmt.Errorf("gpu: tuning: %w", err)
 	}
-	if err := replaceFile(t.path, data); err != nil {
+	if err := replaceFile(t.path, data, time.Now()); err != nil {
 		return fmt.Errorf("gpu: tuning is used but could not be kept: %w", err)
 	}
 	return nil
