@@ -51,9 +51,7 @@ func NewCall(opts Options, in Inputs, out Outputs) (*Call, error) {
 		QueryLen: in.Q.shape[2], KeyLen: in.K.shape[2], Dim: in.Q.shape[3], ValueDim: in.V.shape[3],
 	}
 	c := &Call{Problem: p, In: in, Out: out}
-	for _, o := range c.operands() {
-		c.Problem.Resident = c.Problem.Resident || o.tensor.memory != nil
-	}
+	c.Problem.Resident = c.residents()
 	for _, check := range []func() error{c.checkTensors, c.Problem.Validate, c.checkShapes, c.checkBroadcast, c.checkLists, c.checkOverlap} {
 		if err := check(); err != nil {
 			return nil, err

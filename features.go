@@ -54,7 +54,7 @@ func (p Problem) Features() Features {
 	set(p.Bias != NoType, FeatureBias)
 	set(p.Lengths, FeatureLengths)
 	set(p.LSE, FeatureLSE)
-	set(p.Resident, FeatureResident)
+	set(p.Resident != 0, FeatureResident)
 	set(p.Heads != p.KVHeads, FeatureGroups)
 	set(p.Dim != p.ValueDim, FeatureValueDim)
 	for _, t := range []DType{p.Q, p.K, p.V, p.O, p.Bias} {

@@ -16,11 +16,12 @@ var baseProblem = Problem{
 // answers lists, by type, values of an option or operand that change the answer
 // or how it is stored. A field of another type needs an entry here.
 var answers = map[reflect.Type][]any{
-	reflect.TypeFor[float32](): {float32(0.5)},
-	reflect.TypeFor[bool]():    {true},
-	reflect.TypeFor[DType]():   {Float16, BFloat16, Q8_0},
-	reflect.TypeFor[Align]():   {TopLeft, BottomRight, PerBatch},
-	reflect.TypeFor[Window]():  {Window{Align: TopLeft}, Window{Left: 1, Right: -1, Align: BottomRight}, Window{Align: PerBatch}},
+	reflect.TypeFor[float32]():   {float32(0.5)},
+	reflect.TypeFor[bool]():      {true},
+	reflect.TypeFor[DType]():     {Float16, BFloat16, Q8_0},
+	reflect.TypeFor[Residents](): {ResidentQ, ResidentLSE},
+	reflect.TypeFor[Align]():     {TopLeft, BottomRight, PerBatch},
+	reflect.TypeFor[Window]():    {Window{Align: TopLeft}, Window{Left: 1, Right: -1, Align: BottomRight}, Window{Align: PerBatch}},
 }
 
 // TestEveryOptionSetsAFeature is what makes new options safe: a backend that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Memory is storage that is no slice of the host, such as a buffer of a GPU. The backend
@@ -18,6 +19,45 @@ type Memory interface {
 	// Upload copies src on the host to dst, a view of this memory. Types and sizes are
 	// equal.
 	Upload(ctx context.Context, dst, src Tensor) error
+}
+
+// Residents is the set of a call's tensors that lie in the [Memory] of a device.
+type Residents uint8
+
+// The tensors that can.
+const (
+	ResidentQ Residents = 1 << iota
+	ResidentK
+	ResidentV
+	ResidentBias
+	ResidentMask
+	ResidentO
+	ResidentLSE
+)
+
+var residentNames = [...]string{"Q", "K", "V", "bias", "mask", "O", "LSE"}
+
+// String lists the tensors, such as K,V.
+func (r Residents) String() string {
+	var names []string
+	for n, name := range residentNames {
+		if r>>n&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// residents returns which tensors of the call lie in the memory of a device.
+func (c *Call) residents() (r Residents) {
+	for n, name := range residentNames {
+		for _, o := range c.operands() {
+			if o.name == name && o.tensor.memory != nil {
+				r |= 1 << n
+			}
+		}
+	}
+	return r
 }
 
 // NewResident views elements elements of m. Sizes, strides and offset are those of

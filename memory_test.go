@@ -114,9 +114,9 @@ func TestResidentCalls(t *testing.T) {
 	in := Inputs{Q: Zeros(Float32, 1, 4), K: k.Slice(AxisSequence, 0, 5), V: v.Slice(AxisSequence, 0, 5)}
 	call, err := NewCall(Options{}, in, Outputs{O: Zeros(Float32, 1, 4)})
 	require.NoError(t, err)
-	require.True(t, call.Problem.Resident)
+	require.Equal(t, ResidentK|ResidentV, call.Problem.Resident)
 	require.Equal(t, FeatureResident, call.Problem.Features())
-	require.Contains(t, call.Problem.String(), "resident")
+	require.Contains(t, call.Problem.String(), "resident=K,V")
 	require.ErrorIs(t, call.Problem.Missing("none", AllFeatures), ErrUnsupported)
 	_, err = NewCall(Options{}, in, Outputs{O: k.Slice(AxisSequence, 0, 1)})
 	var overlap *OverlapError

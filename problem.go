@@ -20,7 +20,8 @@ type Operands struct {
 	Masked     bool  // a boolean mask is given
 	Lengths    bool  // per-batch key lengths are given
 	LSE        bool  // the log-sum-exp is wanted
-	Resident   bool  // some tensor lies in the Memory of a device
+
+	Resident Residents // tensors that lie in the Memory of a device
 }
 
 func (o Operands) validate() error {
@@ -130,10 +131,13 @@ func (p Problem) String() string {
 	for _, flag := range []struct {
 		on   bool
 		name string
-	}{{p.Masked, "mask"}, {p.Lengths, "lengths"}, {p.LSE, "lse"}, {p.Resident, "resident"}} {
+	}{{p.Masked, "mask"}, {p.Lengths, "lengths"}, {p.LSE, "lse"}} {
 		if flag.on {
 			s += " " + flag.name
 		}
+	}
+	if p.Resident != 0 {
+		s += fmt.Sprintf(" resident=%v", p.Resident)
 	}
 	return s
 }

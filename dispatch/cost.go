@@ -13,7 +13,7 @@ import (
 // that [Engine.Explain] and a call agree.
 type Work struct {
 	FLOPs float64 // 2·(D+Dv) for each pair that causal rule and window allow
-	Bytes float64 // Q, K, V, O and the log-sum-exp, once each; of resident tensors Q and O
+	Bytes float64 // Q, K, V, O and the log-sum-exp, once each, but for what lies on the device
 }
 
 // Estimator predicts how long a class of backends takes and learns from calls
@@ -144,8 +144,23 @@ func workOf(p attention.Problem) Work {
 		keys *= float64(p.QueryLen) / float64(rows)
 	}
 	pairs := keys * float64(p.Batch) * float64(p.Heads)
-	if p.Resident { // K and V, which are most of the bytes, lie on the device already
-		p.KeyLen = 0
+	return Work{FLOPs: 2 * float64(p.Dim+p.ValueDim) * pairs, Bytes: math.Max(0, transferred(p))}
+}
+
+// transferred returns the bytes that p moves to and from a device.
+func transferred(p attention.Problem) float64 {
+	rows, keys := float64(p.Batch)*float64(p.Heads)*float64(p.QueryLen), float64(p.Batch)*float64(p.KVHeads)*float64(p.KeyLen)
+	bytes := float64(p.Bytes())
+	for _, t := range []struct {
+		bit   attention.Residents
+		bytes float64
+	}{
+		{attention.ResidentQ, rows * float64(p.Q.Bytes(p.Dim))}, {attention.ResidentO, rows * float64(p.O.Bytes(p.ValueDim))},
+		{attention.ResidentK, keys * float64(p.K.Bytes(p.Dim))}, {attention.ResidentV, keys * float64(p.V.Bytes(p.ValueDim))},
+	} {
+		if p.Resident&t.bit != 0 {
+			bytes -= t.bytes
+		}
 	}
-	return Work{FLOPs: 2 * float64(p.Dim+p.ValueDim) * pairs, Bytes: math.Max(0, float64(p.Bytes()))}
+	return bytes
 }

@@ -11,10 +11,10 @@ import (
 // the host of what lies in the memory of a device.
 func (m *member) serves(p attention.Problem) (copies bool, err error) {
 	err = m.supports(p)
-	if err == nil || !p.Resident {
+	if err == nil || p.Resident == 0 {
 		return false, err
 	}
-	p.Resident = false
+	p.Resident = 0
 	if m.supports(p) == nil {
 		return true, nil
 	}

@@ -84,7 +84,7 @@ func TestResidentTensorsAreNotTransferred(t *testing.T) {
 	p := attention.Problem{Shape: attention.Shape{Batch: 1, Heads: 8, KVHeads: 8, QueryLen: 1, KeyLen: 4096, Dim: 64, ValueDim: 64}}
 	p.Q, p.K, p.V, p.O = attention.Float32, attention.Float16, attention.Float16, attention.Float32
 	host := workOf(p)
-	p.Resident = true
+	p.Resident = attention.ResidentK | attention.ResidentV
 	resident := workOf(p)
 	require.Equal(t, host.FLOPs, resident.FLOPs)
 	require.Equal(t, 8*64*2*4.0, resident.Bytes, "Q and O")
@@ -97,7 +97,7 @@ func TestResidentFallsBackToCopies(t *testing.T) {
 	other.run = func(_ context.Context, call *attention.Call) error {
 		require.Nil(t, call.In.K.Memory())
 		require.Equal(t, 7.0, call.In.K.At(0, 0, 0, 0))
-		require.False(t, call.Problem.Resident)
+		require.Zero(t, call.Problem.Resident)
 		return nil
 	}
 	e := open(t, []*fake{owner, other})

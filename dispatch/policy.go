@@ -29,10 +29,10 @@ func (e *Engine) rank(p attention.Problem) []candidate {
 	for _, m := range e.members {
 		if e.named == "" || m.name == e.named {
 			c := candidate{member: m, predicted: e.estimate.Estimate(m.class(), work)}
-			if p.Resident {
+			if p.Resident != 0 {
 				if c.copies, _ = m.serves(p); c.copies {
 					host := p
-					host.Resident = false
+					host.Resident = 0
 					c.predicted = e.estimate.Estimate(m.class(), workOf(host))
 				}
 			}

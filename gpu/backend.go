@@ -269,6 +269,9 @@ func (b *Backend) computes(p attention.Problem) error {
 	if err := p.Missing(b.Name(), supported); err != nil {
 		return err
 	}
+	if err := b.reaches(p); err != nil {
+		return err
+	}
 	for _, width := range []struct {
 		name string
 		n    int

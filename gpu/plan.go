@@ -63,6 +63,9 @@ func (p *plan) Run(ctx context.Context, call *attention.Call) error {
 	if problem.Batch == 0 || problem.QueryLen == 0 {
 		return nil
 	}
+	if err := p.backend.reaches(problem); err != nil {
+		return err
+	}
 	on, err := p.backend.locate(call)
 	if err != nil {
 		return err

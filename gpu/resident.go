@@ -17,29 +17,20 @@ type located struct {
 // residents are the operands of a call that lie on the device; nil for those that do not.
 type residents struct{ q, k, v, o *located }
 
-// locate finds the operands of a call that lie on this device.
+// locate finds the operands of a call that lie on this device. Those that may are the ones
+// of reaches.
 func (b *Backend) locate(call *attention.Call) (r residents, err error) {
 	for _, o := range []struct {
 		name   string
 		tensor attention.Tensor
-		place  **located // nil for what has to lie on the host
-		float  bool      // only float32 lies on the device as kernels want it
-	}{
-		{"Q", call.In.Q, &r.q, true}, {"K", call.In.K, &r.k, false}, {"V", call.In.V, &r.v, false}, {"O", call.Out.O, &r.o, true},
-		{"bias", call.In.Bias, nil, false}, {"mask", call.In.Mask, nil, false}, {"LSE", call.Out.LSE, nil, false},
-	} {
+		place  **located
+	}{{"Q", call.In.Q, &r.q}, {"K", call.In.K, &r.k}, {"V", call.In.V, &r.v}, {"O", call.Out.O, &r.o}} {
 		if o.tensor.Memory() == nil {
 			continue
 		}
 		t, ok := o.tensor.Memory().(*Tensor)
-		refused := &attention.UnsupportedError{Backend: b.Name(), Feature: o.name + " in the memory of a device"}
-		switch {
-		case !ok || t.backend != b:
-			refused.Limit = "not this device"
-			return r, refused
-		case o.place == nil || o.float && t.dtype != attention.Float32:
-			refused.Limit = "K and V, and Q and O of float32, may lie on the device"
-			return r, refused
+		if !ok || t.backend != b {
+			return r, &attention.UnsupportedError{Backend: b.Name(), Feature: o.name + " in the memory of another device", Limit: "its own"}
 		}
 		at, err := t.slab(o.tensor)
 		if err != nil {
@@ -48,6 +39,24 @@ func (b *Backend) locate(call *attention.Call) (r residents, err error) {
 		*o.place = &located{t, at}
 	}
 	return r, r.lost(b.live.Load())
+}
+
+// reaches refuses problems with tensors on a device that kernels need elsewhere, or in
+// another type.
+func (b *Backend) reaches(p attention.Problem) error {
+	good := attention.ResidentK | attention.ResidentV
+	if p.Q == attention.Float32 {
+		good |= attention.ResidentQ
+	}
+	if p.O == attention.Float32 {
+		good |= attention.ResidentO
+	}
+	if bad := p.Resident &^ good; bad != 0 {
+		return &attention.UnsupportedError{
+			Backend: b.Name(), Feature: fmt.Sprintf("%v in the memory of a device", bad), Limit: "K and V, and Q and O of float32, may lie there",
+		}
+	}
+	return nil
 }
 
 // lost returns an error if an operand lies in a context other than c, or was closed.

@@ -116,16 +116,19 @@ const mostRegisters = 128
 // run the variant, and it computes what it should.
 func (v Variant) runs(shared, invocations int) bool {
 	t := v.Tile
-	for _, n := range []int{t.ThreadsX, t.ThreadsY, t.Rows, t.Keys} {
+	used := []int{t.ThreadsX, t.ThreadsY, t.Rows, t.Keys}
+	switch v.Kernel {
+	case KernelTiled:
+		used = append(used, t.Columns, t.ColumnBlocks, t.Chunk, t.ValueChunk)
+	case KernelDecode:
+		used = append(used, t.Columns, t.Lanes, t.ColumnLanes)
+	}
+	for _, n := range used {
 		if n < 1 || n > 1024 {
 			return false
 		}
 	}
-	if t.Split < 0 || v.Kernel == KernelTiled && (t.Columns < 1 || t.ColumnBlocks < 1 || t.Chunk < 1 || t.ValueChunk < 1) ||
-		v.Kernel == KernelDecode && (t.Columns < 1 || t.Lanes < 1 || t.ColumnLanes < 1 || t.Split < 1) || v.Kernel == KernelRows && t.Split < 1 {
-		return false
-	}
-	if v.SharedBytes() > shared || t.threads() > invocations {
+	if t.Split < 0 || t.Split == 0 && v.Kernel != KernelTiled || v.SharedBytes() > shared || t.threads() > invocations {
 		return false
 	}
 	switch v.Kernel {
