@@ -16,7 +16,7 @@ import (
 //
 // A context may be in use by the program. The backend then changes nothing but: the
 // current program; the buffers at the targets copy-read, copy-write, shader-storage
-// and uniform, and at storage bindings 0 to 15 and uniform bindings 0 to 3; the
+// and uniform, and at storage bindings 0 to 15 and uniform bindings 0 to 8; the
 // active texture unit, and the buffer textures of units 0 to 3; with Options.Debug
 // the debug callback and its switches. All but the last are restored when the
 // backend closes, and with Options.Run after each piece of work. Errors that the

@@ -9,14 +9,14 @@
 //
 // A kernel is tested on the device before its first call, and one that computes wrong
 // numbers serves none. A device that is lost is opened again; [Backend.Health] tells.
-// Whatever the driver does, a call ends with right numbers or with an error that is an
+// When the driver reports a fault, the call ends with an error that is an
 // attention.ErrDeviceLost, ErrOutOfMemory, ErrUnsupported or ErrUnavailable, so that a
 // dispatch.Engine computes it elsewhere.
 //
 // The files, one concern each: variant, variants, tuning, tilings, tuned and params say
 // what is compiled and with which numbers; compose, unroll and program make it; thread,
-// context, health, buffer, staging and readback are the device; binary_cache, selftest and
-// warmup deal with kernels before their first calls; layout packs tensors, tensor and
+// context, health, buffer, staging and readback are the device; binary_cache, files, selftest
+// and warmup deal with kernels before their first calls; layout packs tensors, tensor and
 // resident are those that stay; plan, cuts, job, run, dispatch, cutter, pace and flight run
 // a call.
 package gpu
