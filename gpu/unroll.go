@@ -11,6 +11,9 @@ import (
 // ours, the rest is GLSL, so that editors and readers see a plain loop.
 var unrollHead = regexp.MustCompile(`^(\s*)UNROLL for \(int (\w+) = 0; (\w+) < (\w+); (\w+)\+\+\)`)
 
+// bare matches a condition or plain loop whose braces are left out.
+var bare = regexp.MustCompile(`^\s*(?:\}?\s*else|(?:\}?\s*else\s+)?(?:if|for|while) \(.*\))\s*(?://.*)?$`)
+
 // unroll writes out the loops marked UNROLL. Arrays in registers may only be
 // indexed by constants; compilers that leave such a loop a loop put the array into
 // memory, which costs an order of magnitude, and GLSL has no way to ask them. Each
@@ -43,6 +46,9 @@ func (u *unroller) expand(lines []string, at []location) error {
 			continue
 		}
 		head := unrollHead.FindStringSubmatch(lines[n])
+		if n > 0 && bare.MatchString(lines[n-1]) {
+			return fmt.Errorf("gpu: %s:%d: an unrolled loop after %q, which would govern its first iteration alone", at[n].file, at[n].line, strings.TrimSpace(lines[n-1]))
+		}
 		if head == nil || head[2] != head[3] || head[2] != head[5] {
 			return fmt.Errorf("gpu: %s:%d: malformed unrolled loop %q", at[n].file, at[n].line, lines[n])
 		}

@@ -42,12 +42,15 @@ func TestUnroll(t *testing.T) {
 
 func TestUnrollErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"\nUNROLL for (int r = 0; r < M; r++) f(r);":             "k.comp:2: the number of iterations M is not a define",
-		"UNROLL for (int r = 1; r < 2; r++) f(r);":               "k.comp:1: malformed unrolled loop",
-		"UNROLL for (int r = 0; q < 2; r++) f(r);":               "k.comp:1: malformed unrolled loop",
-		"UNROLL for (int r = 0; r < 2; r++) {\nf(r);":            "k.comp:1: the unrolled loop has no end",
-		"UNROLL for (int r = 0; r < 2; r++) if (x) continue;":    "cannot hold break or continue",
-		"UNROLL for (int r = 0; r < 2; r++) {\nif (x) break;\n}": "cannot hold break or continue",
+		"\nUNROLL for (int r = 0; r < M; r++) f(r);":                                      "k.comp:2: the number of iterations M is not a define",
+		"UNROLL for (int r = 1; r < 2; r++) f(r);":                                        "k.comp:1: malformed unrolled loop",
+		"UNROLL for (int r = 0; q < 2; r++) f(r);":                                        "k.comp:1: malformed unrolled loop",
+		"UNROLL for (int r = 0; r < 2; r++) {\nf(r);":                                     "k.comp:1: the unrolled loop has no end",
+		"UNROLL for (int r = 0; r < 2; r++) if (x) continue;":                             "cannot hold break or continue",
+		"UNROLL for (int r = 0; r < 2; r++) {\nif (x) break;\n}":                          "cannot hold break or continue",
+		"if (x)\nUNROLL for (int r = 0; r < 2; r++) f(r);":                                `k.comp:2: an unrolled loop after "if (x)"`,
+		"if (x) f();\nelse\nUNROLL for (int r = 0; r < 2; r++) f(r);":                     `k.comp:3: an unrolled loop after "else"`,
+		"for (int i = 0; i < (3); i++) // each\nUNROLL for (int r = 0; r < 2; r++) f(r);": "k.comp:2: an unrolled loop after",
 	} {
 		_, err := composeText(t, text, nil)
 		require.ErrorContains(t, err, want, text)
