@@ -193,4 +193,10 @@ func dense(p attention.Problem, keys int) placement {
 func (p params) keys(place placement) {
 	p.ints["k_base"], p.ints["k_batch"], p.ints["k_pitch"] = place.k.base, place.k.entry, place.k.pitch
 	p.ints["v_base"], p.ints["v_batch"], p.ints["v_pitch"] = place.v.base, place.v.entry, place.v.pitch
+	if place.k.scales > 0 { // else they lie behind what was packed, as newParams says
+		p.ints["k_scales"] = place.k.scales
+	}
+	if place.v.scales > 0 {
+		p.ints["v_scales"] = place.v.scales
+	}
 }

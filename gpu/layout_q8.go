@@ -76,6 +76,25 @@ func packBlocks(t attention.Tensor, r region, scratch *[]byte) []byte {
 	return out
 }
 
+// unpackBlocks is packBlocks backwards, for rows of whole blocks.
+func unpackBlocks(t attention.Tensor, packed []byte) {
+	shape := t.Shape()
+	n := shape[attention.AxisDim]
+	scales := packed[scalesAt(int64(shape[0])*int64(shape[1])*int64(shape[2]), n):]
+	for b := range shape[0] {
+		for h := range shape[1] {
+			for i := range shape[2] {
+				row := t.Uint8s()[t.Index(b, h, i, 0)/attention.Q8_0Block*attention.Q8_0BlockBytes:]
+				for range blocks(n) {
+					copy(row, scales[:2])
+					copy(row[2:attention.Q8_0BlockBytes], packed)
+					row, packed, scales = row[attention.Q8_0BlockBytes:], packed[attention.Q8_0Block:], scales[2:]
+				}
+			}
+		}
+	}
+}
+
 // widenBlocks writes the numbers of one row as float32.
 func widenBlocks(row []byte, n int, out []byte) {
 	var numbers [attention.Q8_0Block]float32

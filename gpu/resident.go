@@ -88,12 +88,15 @@ func (b *Backend) fillEmptyOn(ctx context.Context, o *located, call *attention.C
 	})
 }
 
-// rows is the vec4s of n rows.
-func (l *located) rows(n int) int { return n * l.width() / 4 }
+// span is the vec4s of n rows.
+func (l *located) span(n int) int { return n * l.width() / 4 }
 
 // bytes returns what a binding of so many heads and rows covers at most.
 func (l *located) bytes(batch, heads, rows int) int64 {
-	return l.vec4Bytes()*int64((batch-1)*l.entry+(heads-1)*l.pitch+l.rows(rows)) + bindAlign
+	if l.dtype == attention.Q8_0 {
+		return storedBytes(l.dtype, l.rows(), l.shape[attention.AxisDim]) // scales lie behind all rows
+	}
+	return l.vec4Bytes()*int64((batch-1)*l.entry+(heads-1)*l.pitch+l.span(rows)) + bindAlign
 }
 
 // bindAlign is what the offsets of bindings are multiples of on every device.
@@ -101,11 +104,16 @@ const bindAlign = 256
 
 // bind returns the range with some rows of a region, and where in it they lie.
 func (l *located) bind(binding uint32, r region, rows span) (bound, slab) {
-	first := l.vec4Bytes() * int64(l.base+r.b0*l.entry+r.h0*l.pitch+l.rows(rows.low))
+	place := slab{base: l.base + r.b0*l.entry + r.h0*l.pitch + l.span(rows.low), entry: l.entry, pitch: l.pitch}
+	size := l.bytes(r.b1-r.b0, r.h1-r.h0, rows.size())
+	if l.dtype == attention.Q8_0 {
+		place.scales = int(scalesAt(l.rows(), l.shape[attention.AxisDim]) / 4)
+		return bound{binding: binding, buffer: l.buffer, size: size}, place
+	}
+	first := l.vec4Bytes() * int64(place.base)
 	offset := first &^ (bindAlign - 1)
-	size := l.bytes(r.b1-r.b0, r.h1-r.h0, rows.size()) - bindAlign + first - offset
-	place := slab{base: int((first - offset) / l.vec4Bytes()), entry: l.entry, pitch: l.pitch}
-	return bound{binding: binding, buffer: l.buffer, offset: offset, size: size}, place
+	place.base = int((first - offset) / l.vec4Bytes())
+	return bound{binding: binding, buffer: l.buffer, offset: offset, size: size - bindAlign + first - offset}, place
 }
 
 // transfer queues the copies of some rows of a region between the tensor and a buffer that
@@ -113,7 +121,7 @@ func (l *located) bind(binding uint32, r region, rows span) (bound, slab) {
 func (l *located) transfer(b *Backend, packed bound, r region, rows span, load bool) error {
 	n := int64(rows.size()) * l.rowBytes()
 	at := int64(0)
-	place := slab{base: l.base + r.b0*l.entry + r.h0*l.pitch + l.rows(rows.low), entry: l.entry, pitch: l.pitch}
+	place := slab{base: l.base + r.b0*l.entry + r.h0*l.pitch + l.span(rows.low), entry: l.entry, pitch: l.pitch}
 	return place.each([4]int{r.b1 - r.b0, r.h1 - r.h0}, l.vec4Bytes(), func(row int64) (err error) {
 		if load {
 			err = b.c.Copy(packed.buffer, at, l.buffer, row, n)

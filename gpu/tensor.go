@@ -27,23 +27,26 @@ type Tensor struct {
 
 var _ attention.Memory = (*Tensor)(nil)
 
-// NewTensor allocates a tensor of zeros [batch, heads, length, dim] of float32, float16 or
-// bfloat16. Rows take whole vec4s. The error is an attention.ErrOutOfMemory where the
-// device has no room, an attention.ErrInvalid for sizes, an attention.ErrUnsupported for
-// other types.
+// NewTensor allocates a tensor of zeros [batch, heads, length, dim] of float32, float16,
+// bfloat16, or q8_0 with dim in whole blocks. Rows take whole vec4s. The error is an
+// attention.ErrOutOfMemory where the device has no room, an attention.ErrInvalid for sizes,
+// an attention.ErrUnsupported for other types.
 func (b *Backend) NewTensor(ctx context.Context, dtype attention.DType, batch, heads, length, dim int) (*Tensor, error) {
-	if dtype != attention.Float32 && dtype != attention.Float16 && dtype != attention.BFloat16 {
-		return nil, &attention.UnsupportedError{Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %v", dtype), Limit: "f32, f16 and bf16 lie on the device"}
+	if !dtype.IsFloat() && (dtype != attention.Q8_0 || dim%attention.Q8_0Block != 0) {
+		return nil, &attention.UnsupportedError{
+			Backend: b.Name(), Feature: fmt.Sprintf("a tensor of %v of width %d", dtype, dim), Limit: "f32, f16, bf16, and q8_0 in whole blocks lie on the device",
+		}
 	}
 	t := &Tensor{backend: b, dtype: dtype, shape: [4]int{batch, heads, length, dim}}
 	const most = 1 << 40 // bytes, far beyond any device, so that sizes do not overflow
-	size := int64(rowBytes(1, dtype == attention.Float32))
+	size := t.vec4Bytes()
 	for axis, n := range [4]int{batch, heads, length, vec4s(dim)} {
 		if n < 1 || int64(n) > most/size {
 			return nil, fmt.Errorf("gpu: tensor: %w: axis %d of %v, want 1 or more and %d bytes at most", attention.ErrInvalid, axis, t.shape, int64(most))
 		}
 		size *= int64(n)
 	}
+	size = storedBytes(dtype, t.rows(), dim)
 	err := b.thread.do(ctx, func() (err error) {
 		t.device = b.c
 		t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice)
@@ -107,9 +110,20 @@ func (t *Tensor) Backend() string { return t.backend.Name() }
 // width is the numbers from row to row.
 func (t *Tensor) width() int { return 4 * vec4s(t.shape[attention.AxisDim]) }
 
+// rowBytes is what the numbers of a row take, scaleBytes what its scales do, which lie
+// behind the numbers of all rows.
 func (t *Tensor) rowBytes() int64 {
-	return int64(rowBytes(t.shape[attention.AxisDim], t.dtype == attention.Float32))
+	return t.vec4Bytes() * int64(vec4s(t.shape[attention.AxisDim]))
 }
+
+func (t *Tensor) scaleBytes() int64 {
+	if t.dtype != attention.Q8_0 {
+		return 0
+	}
+	return 2 * int64(blocks(t.shape[attention.AxisDim]))
+}
+
+func (t *Tensor) rows() int64 { return int64(t.shape[0]) * int64(t.shape[1]) * int64(t.shape[2]) }
 
 // View returns all of the tensor; slices of its axes but dim are tensors of calls too.
 func (t *Tensor) View() attention.Tensor {
@@ -118,8 +132,9 @@ func (t *Tensor) View() attention.Tensor {
 	return attention.NewResident(t, t.dtype, t.shape[0]*strides[0], t.shape, strides, 0)
 }
 
-// slab says where the rows of each head begin: base + entry·batch + pitch·head, in vec4s.
-type slab struct{ base, entry, pitch int }
+// slab says where the rows of each head begin: base + entry·batch + pitch·head, in vec4s;
+// and for q8_0 how many words lie before the scales.
+type slab struct{ base, entry, pitch, scales int }
 
 // slab returns where the rows of a view lie, which must be rows of the tensor.
 func (t *Tensor) slab(view attention.Tensor) (slab, error) {
@@ -137,7 +152,7 @@ func (t *Tensor) slab(view attention.Tensor) (slab, error) {
 			Limit: fmt.Sprintf("whole rows of %d numbers, %d apart, forwards", t.shape[3], p),
 		}
 	}
-	return slab{view.Offset() / 4, strides[0] / 4, strides[1] / 4}, nil
+	return slab{base: view.Offset() / 4, entry: strides[0] / 4, pitch: strides[1] / 4}, nil
 }
 
 // each calls f with the place in the buffer, in bytes, of the rows of each head of a view.
@@ -153,7 +168,32 @@ func (s slab) each(shape [4]int, vec4 int64, f func(at int64) error) error {
 }
 
 // vec4Bytes is what four numbers take.
-func (t *Tensor) vec4Bytes() int64 { return int64(rowBytes(1, t.dtype == attention.Float32)) }
+func (t *Tensor) vec4Bytes() int64 {
+	if t.dtype == attention.Q8_0 {
+		return 4
+	}
+	return int64(rowBytes(1, t.dtype == attention.Float32))
+}
+
+// runs calls f with each run of bytes that some rows of every head of a view take: where it
+// lies in the buffer, and where in a copy that is packed as packStored does.
+func (t *Tensor) runs(place slab, shape [4]int, f func(at, packed, n int64) error) error {
+	rows, packed := int64(shape[2]), int64(0)
+	scales := scalesAt(int64(shape[0])*int64(shape[1])*rows, t.shape[attention.AxisDim])
+	behind := scalesAt(t.rows(), t.shape[attention.AxisDim])
+	return place.each(shape, t.vec4Bytes(), func(at int64) error {
+		if err := f(at, packed, rows*t.rowBytes()); err != nil {
+			return err
+		}
+		packed += rows * t.rowBytes()
+		n := rows * t.scaleBytes()
+		if n == 0 {
+			return nil
+		}
+		scales += n
+		return f(behind+at/t.rowBytes()*t.scaleBytes(), scales-n, n)
+	})
+}
 
 // Upload brings the rows of src to a view of the tensor. See attention.CopyTensor.
 func (t *Tensor) Upload(ctx context.Context, dst, src attention.Tensor) error {
@@ -162,19 +202,18 @@ func (t *Tensor) Upload(ctx context.Context, dst, src attention.Tensor) error {
 		return err
 	}
 	shape := dst.Shape()
-	data := packRows(src, region{0, shape[0], 0, shape[1]}, false, new([]byte))
-	if !allFinite(data, t.dtype) {
+	data := packStored(src, region{0, shape[0], 0, shape[1]}, new([]byte))
+	values := attention.Problem{Shape: attention.Shape{Batch: shape[0], KVHeads: shape[1], KeyLen: shape[2], ValueDim: shape[3]}}
+	values.V = t.dtype
+	if !finiteValues(data, values) {
 		t.mixed.Store(true)
 	}
 	return t.backend.thread.do(ctx, func() error {
 		if err := t.lost(); err != nil {
 			return err
 		}
-		n := int64(shape[2]) * t.rowBytes()
-		return place.each(shape, t.vec4Bytes(), func(at int64) error {
-			part := data[:n]
-			data = data[n:]
-			if err := t.backend.write(t.buffer, at, part); err != nil {
+		return t.runs(place, shape, func(at, packed, n int64) error {
+			if err := t.backend.write(t.buffer, at, data[packed:packed+n]); err != nil {
 				return fmt.Errorf("gpu: upload of a tensor: %w", err)
 			}
 			return nil
@@ -189,29 +228,28 @@ func (t *Tensor) Download(ctx context.Context, dst, src attention.Tensor) error 
 		return err
 	}
 	shape := src.Shape()
-	n := int(int64(shape[2]) * t.rowBytes())
-	data := make([]byte, shape[0]*shape[1]*n)
+	rows := int64(shape[0]) * int64(shape[1]) * int64(shape[2])
+	data := make([]byte, storedBytes(t.dtype, rows, shape[3]))
 	err = t.backend.thread.do(ctx, func() error {
 		if err := t.lost(); err != nil {
 			return err
 		}
-		rest := data
-		return place.each(shape, t.vec4Bytes(), func(at int64) error {
-			part := rest[:n]
-			rest = rest[n:]
-			t.backend.count.downloaded.Add(int64(n))
-			return translate(t.backend.c.Read(t.buffer, at, part))
+		return t.runs(place, shape, func(at, packed, n int64) error {
+			t.backend.count.downloaded.Add(n)
+			return translate(t.backend.c.Read(t.buffer, at, data[packed:packed+n]))
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("gpu: download of a tensor: %w", err)
 	}
-	all := region{0, shape[0], 0, shape[1]}
-	if t.dtype == attention.Float32 {
-		unpackRows(dst, all, data)
-		return nil
+	switch t.dtype {
+	case attention.Float32:
+		unpackRows(dst, region{0, shape[0], 0, shape[1]}, data)
+	case attention.Q8_0:
+		unpackBlocks(dst, data)
+	default:
+		unpackBits(dst, data, t.width())
 	}
-	unpackBits(dst, data, t.width())
 	return nil
 }
 

@@ -112,3 +112,31 @@ func TestTensorClosedAmidACall(t *testing.T) {
 	}))
 	require.ErrorIs(t, plan.Run(t.Context(), call), attention.ErrClosed)
 }
+
+// TestTensorRoundTrip brings rows of every type to the device and back, some in other places.
+func TestTensorRoundTrip(t *testing.T) {
+	b := anyBackend(t)
+	from := newTestCall(t, callSpec{batch: 2, heads: 3, kvHeads: 3, lq: 1, lk: 7, d: 64}).In.K
+	for _, dtype := range []attention.DType{attention.Float32, attention.Float16, attention.BFloat16, attention.Q8_0} {
+		t.Run(dtype.String(), func(t *testing.T) {
+			rows := narrowed(from, dtype)
+			made, err := b.NewTensor(t.Context(), dtype, 2, 4, 11, 64)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, made.Close()) }()
+			view := made.View().Slice(attention.AxisHead, 1, 4).Slice(attention.AxisSequence, 3, 10)
+			require.NoError(t, attention.CopyTensor(t.Context(), view, rows))
+			back := attention.Zeros(dtype, 2, 4, 11, 64)
+			require.NoError(t, attention.CopyTensor(t.Context(), back, made.View()))
+			for n := range 2 * 4 * 11 {
+				b, h, i := n/44, n/11%4, n%11
+				for d := range 64 {
+					want := 0.0
+					if h >= 1 && i >= 3 && i < 10 {
+						want = rows.At(b, h-1, i-3, d)
+					}
+					require.Equal(t, want, back.At(b, h, i, d), "%d %d %d %d", b, h, i, d)
+				}
+			}
+		})
+	}
+}

@@ -25,6 +25,17 @@ func resident(t *testing.T, b *Backend, from attention.Tensor, length int) atten
 func narrowed(from attention.Tensor, dtype attention.DType) attention.Tensor {
 	shape := from.Shape()
 	to := attention.Zeros(dtype, shape[:]...)
+	if dtype == attention.Q8_0 {
+		row := make([]float32, shape[3])
+		for n := range shape[0] * shape[1] * shape[2] {
+			b, h, i := n/shape[2]/shape[1], n/shape[2]%shape[1], n%shape[2]
+			for d := range row {
+				row[d] = float32(from.At(b, h, i, d))
+			}
+			to.SetRow(b, h, i, row)
+		}
+		return to
+	}
 	for b := range shape[0] {
 		for h := range shape[1] {
 			for i := range shape[2] {
@@ -45,7 +56,10 @@ func TestResidentTensors(t *testing.T) {
 			"prefill":    {batch: 2, heads: 4, kvHeads: 2, lq: 19, lk: 37, d: 10, dv: 7},
 			"everything": {batch: 2, heads: 2, kvHeads: 1, lq: 5, lk: 300, d: 8, dv: 8, bias: true, mask: true, options: attention.Options{Causal: attention.BottomRight}},
 		} {
-			for _, dtype := range []attention.DType{attention.Float32, attention.Float16, attention.BFloat16} {
+			for _, dtype := range []attention.DType{attention.Float32, attention.Float16, attention.BFloat16, attention.Q8_0} {
+				if dtype == attention.Q8_0 {
+					spec.d, spec.dv = 32, 64
+				}
 				t.Run(k.name+" "+name+" "+dtype.String(), func(t *testing.T) {
 					b := sharedBackend(t, k.name, k.opt)
 					c := newTestCall(t, spec)
@@ -168,6 +182,8 @@ func TestTensorErrors(t *testing.T) {
 	}
 	_, err := b.NewTensor(ctx, attention.Bool, 1, 1, 1, 1)
 	require.ErrorIs(t, err, attention.ErrUnsupported)
+	_, err = b.NewTensor(ctx, attention.Q8_0, 1, 1, 1, 40)
+	require.ErrorIs(t, err, attention.ErrUnsupported, "no whole blocks")
 
 	c := newTestCall(t, callSpec{batch: 1, heads: 2, kvHeads: 2, lq: 3, lk: 5, d: 8})
 	made, err := b.NewTensor(ctx, attention.Float32, 1, 2, 5, 8)
