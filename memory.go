@@ -3,7 +3,7 @@ package attention
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 )
 
@@ -50,11 +50,9 @@ func (r Residents) String() string {
 
 // residents returns which tensors of the call lie in the memory of a device.
 func (c *Call) residents() (r Residents) {
-	for n, name := range residentNames {
-		for _, o := range c.operands() {
-			if o.name == name && o.tensor.memory != nil {
-				r |= 1 << n
-			}
+	for _, o := range c.operands() {
+		if o.tensor.memory != nil {
+			r |= 1 << slices.Index(residentNames[:], o.name)
 		}
 	}
 	return r
@@ -72,8 +70,8 @@ func (t Tensor) Memory() Memory { return t.memory }
 
 // CopyTensor copies src to dst, which have the same type and sizes and lie on the host or
 // in the memory of a device, each by itself; from device to device it goes through the host.
-// Views that share storage must not overlap. A
-// step of a decode loop brings a new key to a cache so:
+// Views that share storage must not overlap. A step of a decode loop brings a new key to a
+// cache so:
 //
 //	CopyTensor(ctx, cache.Slice(AxisSequence, n, n+1), key)
 //
@@ -154,6 +152,3 @@ func copyHost(dst, src Tensor) {
 		}
 	}
 }
-
-// atResident is what [Tensor.At] says of an element that no slice holds.
-var atResident = math.NaN()

@@ -154,7 +154,7 @@ func (t Tensor) Index(b, h, i, d int) int {
 // the [Memory] of a device is not at hand: it is NaN, until [CopyTensor] brings it.
 func (t Tensor) At(b, h, i, d int) float64 {
 	if t.memory != nil {
-		return atResident
+		return math.NaN()
 	}
 	at := t.Index(b, h, i, d)
 	switch t.dtype {

@@ -124,7 +124,7 @@ type tile struct {
 // readQuery widens a row of the unit.
 func (w *worker) readQuery(dst []float32, row row) {
 	q := w.job.call.In.Q
-	widen(w.set, dst, q, q.Index(w.unit.batch, row.head, row.query, 0), q.Strides()[attention.AxisDim])
+	w.set.ReadElements(dst, q, q.Index(w.unit.batch, row.head, row.query, 0), q.Strides()[attention.AxisDim])
 }
 
 // factors returns what outputs and totals are to be multiplied by: the factors

@@ -14,7 +14,7 @@ func TestFloat16WidensExactly(t *testing.T) {
 	set := kernel.Auto()
 	for bits := range 1 << 16 {
 		var line [1]float32
-		widen(set, line[:], attention.NewFloat16([]uint16{uint16(bits)}, 1), 0, 1)
+		set.ReadElements(line[:], attention.NewFloat16([]uint16{uint16(bits)}, 1), 0, 1)
 		got, want := line[0], reference16(uint16(bits))
 		if want != want {
 			require.True(t, got != got, "%#04x", bits)

@@ -100,7 +100,7 @@ func (p *partial) store(set *kernel.Set, call *attention.Call, b int, rows []row
 	}
 	set.Scale(p.out, p.stride, factor, p.stride)
 	for n, r := range rows {
-		narrow(set, *o, b, r.head, r.query, p.row(n)[:call.Problem.ValueDim])
+		set.WriteElements(*o, o.Index(b, r.head, r.query, 0), o.Strides()[attention.AxisDim], p.row(n)[:call.Problem.ValueDim])
 	}
 }
 

@@ -114,7 +114,7 @@ func (w *worker) addLines(p panel, first int, scores []float32, read func(w *wor
 // biasLine reads the biases of a row for keys from first on.
 func (w *worker) biasLine(line []float32, r row, first int) {
 	bias := w.job.call.In.Bias
-	widen(w.set, line, bias, bias.Index(w.unit.batch, r.head, r.query, first), bias.Strides()[attention.AxisDim])
+	w.set.ReadElements(line, bias, bias.Index(w.unit.batch, r.head, r.query, first), bias.Strides()[attention.AxisDim])
 }
 
 // maskLine turns the boolean mask of a row into biases.

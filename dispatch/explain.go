@@ -18,8 +18,6 @@ type Explanation struct {
 	PredictedMS float64       `json:"predicted_ms"`
 	// Candidates lists every backend, in the order in which they would be tried.
 	Candidates []Candidate `json:"candidates"`
-
-	copies bool // the chosen one needs copies
 }
 
 // Candidate is one backend of an [Explanation].
@@ -52,7 +50,7 @@ func (e *Engine) Explain(p attention.Problem) Explanation {
 	for n, c := range slices.Concat(ready, resting) {
 		if n == 0 {
 			c.Chosen, c.Reason = true, ""
-			x.Chosen, x.Predicted, x.PredictedMS, x.copies = c.Backend, c.Predicted, c.PredictedMS, c.Copies
+			x.Chosen, x.Predicted, x.PredictedMS = c.Backend, c.Predicted, c.PredictedMS
 		} else if c.Reason == "" {
 			c.Reason = behind(c, x)
 		}
@@ -99,7 +97,7 @@ func (e *Engine) sort(p attention.Problem) (ready, resting, refused []Candidate)
 // behind says why a backend that could run the problem comes after the chosen one.
 func behind(c Candidate, x Explanation) string {
 	switch {
-	case c.Copies && !x.copies:
+	case c.Copies && !x.Candidates[0].Copies:
 		return fmt.Sprintf("copies to the host what lies on the device of %q", x.Chosen)
 	case c.Software:
 		return fmt.Sprintf("software rasteriser: comes after every other backend, such as %q", x.Chosen)

@@ -224,14 +224,21 @@ func (b *Backend) Supports(p attention.Problem) error {
 	if err := b.computes(p); err != nil {
 		return err
 	}
-	return b.runs(p, b.variant(p))
+	v := b.variant(p)
+	if err := b.runs(p, v); err != nil {
+		return err
+	}
+	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
+		return b.tooLarge(p, v)
+	}
+	return nil
 }
 
 // mostMerged is how many partial results of a row the merge loops over on software: llvmpipe
 // ends loops after 65535 iterations, without a word.
 const mostMerged = 1 << 14
 
-// runs reports whether the device computes p with the variant v.
+// runs reports whether the device computes p with the variant v, if it fits.
 func (b *Backend) runs(p attention.Problem, v Variant) error {
 	if err := b.health.refusal(v); err != nil {
 		return err
@@ -240,9 +247,6 @@ func (b *Backend) runs(p attention.Problem, v Variant) error {
 		return &attention.UnsupportedError{
 			Backend: b.Name(), Feature: fmt.Sprintf("key length %d", p.KeyLen), Limit: fmt.Sprintf("at most %d partial results of a row on a software rasteriser", mostMerged),
 		}
-	}
-	if p.Batch > 0 && p.QueryLen > 0 && p.KeyLen > 0 && b.sizer(p, v).cuts() == nil {
-		return b.tooLarge(p, v)
 	}
 	return nil
 }

@@ -36,15 +36,29 @@ func (p *buffers) get(n int64, label string) (gl.Buffer, error) {
 		p.held -= 1 << class
 		return b, nil
 	}
-	b, err := p.c.CreateBuffer(1<<class, label, p.usage)
-	if err != nil && p.held > 0 {
-		p.drop() // what is kept for later may be what is missing now
-		b, err = p.c.CreateBuffer(1<<class, label, p.usage)
-	}
+	b, err := createBuffer(p.c, 1<<class, label, p.usage, p)
 	if err != nil {
 		return 0, fmt.Errorf("gpu: %s: %w", label, translate(err))
 	}
 	return b, nil
+}
+
+// createBuffer makes a buffer, at the cost of what pools keep for later if that is what is
+// missing.
+func createBuffer(c *gl.Context, size int64, label string, usage gl.Usage, pools ...*buffers) (gl.Buffer, error) {
+	b, err := c.CreateBuffer(size, label, usage)
+	if err == nil {
+		return b, nil
+	}
+	held := int64(0)
+	for _, p := range pools {
+		held += p.held
+		p.drop()
+	}
+	if held == 0 {
+		return 0, err
+	}
+	return c.CreateBuffer(size, label, usage)
 }
 
 // put takes a buffer back.

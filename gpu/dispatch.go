@@ -116,7 +116,7 @@ func (j *job) walk(ctx context.Context, v Variant, walk cutter, numbers params, 
 // groups returns the work groups of a cut along x, y and z.
 func (j *job) groups(c cut) [3]int {
 	tile, step := j.variant.Tile, j.variant.Tile.rowsPerGroup(j.variant.Kernel)
-	blocks := (c.rows + step - 1) / step
+	blocks := ceilDiv(c.rows, step)
 	switch j.variant.Kernel {
 	case KernelDecode:
 		return [3]int{c.splits, c.heads * blocks, c.batches}

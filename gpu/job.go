@@ -89,7 +89,7 @@ func packKeys(call *attention.Call, r region, queries, keys span, k, v, guard bo
 	}
 	if v {
 		in.v = packStored(call.In.V.Slice(attention.AxisSequence, keys.low, keys.high), r, &s.v)
-		in.finite = !guard || finiteValues(in.v, part(p, r, queries, keys))
+		in.finite = !guard || finiteStored(in.v, p.V, int64(r.slabs())*int64(keys.size()), p.ValueDim)
 	}
 	for b := r.b0; b < r.b1; b++ {
 		m := call.Mask(b, 0) // lengths and offsets are the same for all heads

@@ -52,42 +52,15 @@ func packRows(t attention.Tensor, r region, widen bool, scratch *[]byte) []byte 
 // packRow writes one row and returns the bytes written.
 func packRow(t attention.Tensor, at, n int, wide bool, row []byte) int {
 	stride := t.Strides()[attention.AxisDim]
-	if n == 1 {
-		stride = 1
+	if wide {
+		kernel.Auto().ReadElements(bytesFloats(row[:4*n]), t, at, stride)
+		return 4 * n
 	}
-	switch {
-	case t.DType() == attention.Q8_0:
-		widenBlocks(t.Uint8s()[at/attention.Q8_0Block*attention.Q8_0BlockBytes:], n, row)
-	case t.DType() == attention.Float32:
-		src := t.Float32s()
-		if stride == 1 {
-			return copy(row, floatBytes(src[at:at+n]))
-		}
-		for d := range n {
-			binary.LittleEndian.PutUint32(row[4*d:], math.Float32bits(src[at+d*stride]))
-		}
-	case !wide:
-		src := t.Uint16s()
-		for d := range n {
-			binary.LittleEndian.PutUint16(row[2*d:], src[at+d*stride])
-		}
-		return 2 * n
-	default:
-		widenInto(bytesFloats(row[:4*n]), t, at, stride)
+	src := t.Uint16s()
+	for d := range n {
+		binary.LittleEndian.PutUint16(row[2*d:], src[at+d*stride])
 	}
-	return 4 * n
-}
-
-// widenInto reads len(dst) 16-bit elements of t from storage index at on, stride apart.
-func widenInto(dst []float32, t attention.Tensor, at, stride int) {
-	src, set := kernel.Rows{Uint16s: t.Uint16s(), Brain: t.DType() == attention.BFloat16, Stride: 1}, kernel.Auto()
-	if stride == 1 {
-		set.Widen(dst, src, at)
-		return
-	}
-	for d := range dst {
-		set.Widen(dst[d:d+1], src, at+d*stride)
-	}
+	return 2 * n
 }
 
 // rowView returns the caller's memory if the region is already packed there.
@@ -173,27 +146,18 @@ func packScores(t attention.Tensor, r region, scratch *[]byte) scores {
 }
 
 func packScoreRow(t attention.Tensor, base, stride, n int, out []byte) int {
-	switch t.DType() {
-	case attention.Bool:
-		src := t.Bools()
-		for j := range n {
-			out[j] = 0
-			if src[base+j*stride] {
-				out[j] = 1
-			}
-		}
-		return n
-	case attention.Float32:
-		src := t.Float32s()
-		for j := range n {
-			binary.LittleEndian.PutUint32(out[4*j:], math.Float32bits(src[base+j*stride]))
-		}
-	default:
-		if n > 0 {
-			widenInto(bytesFloats(out[:4*n]), t, base, stride)
+	if t.DType() != attention.Bool {
+		kernel.Auto().ReadElements(bytesFloats(out[:4*n]), t, base, stride)
+		return 4 * n
+	}
+	src := t.Bools()
+	for j := range n {
+		out[j] = 0
+		if src[base+j*stride] {
+			out[j] = 1
 		}
 	}
-	return 4 * n
+	return n
 }
 
 // unpackRows stores rows of whole vec4s into a region of the output tensor.
@@ -204,37 +168,10 @@ func unpackRows(t attention.Tensor, r region, src []byte) {
 	for b := r.b0; b < r.b1; b++ {
 		for h := r.h0; h < r.h1; h++ {
 			for i := range shape[2] {
-				storeRow(t, t.Index(b, h, i, 0), rows[:shape[3]])
+				kernel.Auto().WriteElements(t, t.Index(b, h, i, 0), t.Strides()[attention.AxisDim], rows[:shape[3]])
 				rows = rows[pitch:]
 			}
 		}
-	}
-}
-
-// storeRow rounds one row to the type of t, at storage index at.
-func storeRow(t attention.Tensor, at int, row []float32) {
-	stride := t.Strides()[attention.AxisDim]
-	if len(row) == 1 {
-		stride = 1
-	}
-	if t.DType() == attention.Float32 {
-		dst := t.Float32s()
-		if stride == 1 {
-			copy(dst[at:], row)
-			return
-		}
-		for d, v := range row {
-			dst[at+d*stride] = v
-		}
-		return
-	}
-	dst, brain, set := t.Uint16s(), t.DType() == attention.BFloat16, kernel.Auto()
-	if stride == 1 {
-		set.Narrow(dst[at:at+len(row)], row, brain)
-		return
-	}
-	for d := range row {
-		set.Narrow(dst[at+d*stride:][:1], row[d:d+1], brain)
 	}
 }
 

@@ -1,11 +1,6 @@
 package gpu
 
-import (
-	"encoding/binary"
-	"math"
-
-	"github.com/glattn/attention"
-)
+import "github.com/glattn/attention"
 
 // stored returns the type in which the device keeps K or V of type t and width n.
 // Rows of q8_0 that end within a vec4 are widened: there the numbers beyond n would
@@ -38,7 +33,7 @@ func rowsOfKeys(p attention.Problem) int64 {
 
 func wholeVec4s(bytes int64) int64 { return (bytes + 15) / 16 * 16 }
 
-func blocks(n int) int { return (n + attention.Q8_0Block - 1) / attention.Q8_0Block }
+func blocks(n int) int { return ceilDiv(n, attention.Q8_0Block) }
 
 // packStored returns K or V of a region in device layout, in the type that stored says.
 func packStored(t attention.Tensor, r region, scratch *[]byte) []byte {
@@ -80,7 +75,7 @@ func packBlocks(t attention.Tensor, r region, scratch *[]byte) []byte {
 func unpackBlocks(t attention.Tensor, packed []byte) {
 	shape := t.Shape()
 	n := shape[attention.AxisDim]
-	scales := packed[scalesAt(int64(shape[0])*int64(shape[1])*int64(shape[2]), n):]
+	scales := packed[scalesAt(rowsOf(shape), n):]
 	for b := range shape[0] {
 		for h := range shape[1] {
 			for i := range shape[2] {
@@ -95,24 +90,11 @@ func unpackBlocks(t attention.Tensor, packed []byte) {
 	}
 }
 
-// widenBlocks writes the numbers of one row as float32.
-func widenBlocks(row []byte, n int, out []byte) {
-	var numbers [attention.Q8_0Block]float32
-	for ; n > 0; n -= attention.Q8_0Block {
-		part := numbers[:min(n, attention.Q8_0Block)]
-		attention.DequantizeQ8_0(part, row)
-		for d, x := range part {
-			binary.LittleEndian.PutUint32(out[4*d:], math.Float32bits(x))
-		}
-		row, out = row[attention.Q8_0BlockBytes:], out[4*len(part):]
-	}
-}
-
-// finiteValues reports whether V in device layout holds neither NaN nor Inf.
-func finiteValues(packed []byte, p attention.Problem) bool {
-	t := stored(p.V, p.ValueDim)
+// finiteStored reports whether so many rows of K or V in device layout hold neither NaN nor Inf.
+func finiteStored(packed []byte, t attention.DType, rows int64, n int) bool {
+	t = stored(t, n)
 	if t == attention.Q8_0 { // a number is finite if its scale is
-		return allFinite(packed[scalesAt(rowsOfKeys(p), p.ValueDim):], attention.Float16)
+		return allFinite(packed[scalesAt(rows, n):], attention.Float16)
 	}
 	return allFinite(packed, t)
 }

@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -49,13 +48,7 @@ func (b *Backend) NewTensor(ctx context.Context, dtype attention.DType, batch, h
 	size = storedBytes(dtype, t.rows(), dim)
 	err := b.thread.do(ctx, func() (err error) {
 		t.device = b.c
-		t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice)
-		if errors.Is(err, gl.ErrOutOfMemory) {
-			b.buffers.drop() // what is kept for later may be what is missing now
-			b.returns.drop()
-			t.buffer, err = b.c.CreateBuffer(size, "tensor", gl.UsageDevice)
-		}
-		if err != nil {
+		if t.buffer, err = createBuffer(b.c, size, "tensor", gl.UsageDevice, b.buffers, b.returns); err != nil {
 			return fmt.Errorf("gpu: tensor %v %v: %w", dtype, t.shape, translate(err))
 		}
 		if err = translate(b.c.ClearBuffer(t.buffer, 0, size, 0)); err != nil {
@@ -123,7 +116,10 @@ func (t *Tensor) scaleBytes() int64 {
 	return 2 * int64(blocks(t.shape[attention.AxisDim]))
 }
 
-func (t *Tensor) rows() int64 { return int64(t.shape[0]) * int64(t.shape[1]) * int64(t.shape[2]) }
+func (t *Tensor) rows() int64 { return rowsOf(t.shape) }
+
+// rowsOf returns the rows of a tensor of these sizes.
+func rowsOf(shape [4]int) int64 { return int64(shape[0]) * int64(shape[1]) * int64(shape[2]) }
 
 // View returns all of the tensor; slices of its axes but dim are tensors of calls too.
 func (t *Tensor) View() attention.Tensor {
@@ -179,7 +175,7 @@ func (t *Tensor) vec4Bytes() int64 {
 // lies in the buffer, and where in a copy that is packed as packStored does.
 func (t *Tensor) runs(place slab, shape [4]int, f func(at, packed, n int64) error) error {
 	rows, packed := int64(shape[2]), int64(0)
-	scales := scalesAt(int64(shape[0])*int64(shape[1])*rows, t.shape[attention.AxisDim])
+	scales := scalesAt(rowsOf(shape), t.shape[attention.AxisDim])
 	behind := scalesAt(t.rows(), t.shape[attention.AxisDim])
 	return place.each(shape, t.vec4Bytes(), func(at int64) error {
 		if err := f(at, packed, rows*t.rowBytes()); err != nil {
@@ -203,9 +199,7 @@ func (t *Tensor) Upload(ctx context.Context, dst, src attention.Tensor) error {
 	}
 	shape := dst.Shape()
 	data := packStored(src, region{0, shape[0], 0, shape[1]}, new([]byte))
-	values := attention.Problem{Shape: attention.Shape{Batch: shape[0], KVHeads: shape[1], KeyLen: shape[2], ValueDim: shape[3]}}
-	values.V = t.dtype
-	if !finiteValues(data, values) {
+	if !finiteStored(data, t.dtype, rowsOf(shape), shape[3]) {
 		t.mixed.Store(true)
 	}
 	return t.backend.thread.do(ctx, func() error {
@@ -228,8 +222,7 @@ func (t *Tensor) Download(ctx context.Context, dst, src attention.Tensor) error 
 		return err
 	}
 	shape := src.Shape()
-	rows := int64(shape[0]) * int64(shape[1]) * int64(shape[2])
-	data := make([]byte, storedBytes(t.dtype, rows, shape[3]))
+	data := make([]byte, storedBytes(t.dtype, rowsOf(shape), shape[3]))
 	err = t.backend.thread.do(ctx, func() error {
 		if err := t.lost(); err != nil {
 			return err

@@ -3,7 +3,7 @@ package gpu
 // tiledDefines returns the numbers of the tiled kernel.
 func (t Tile) tiledDefines() map[string]int {
 	rows, keys, threads := t.ThreadsY*t.Rows, t.ThreadsX*t.Keys, t.threads()
-	loads := func(vec4s int) int { return (vec4s + threads - 1) / threads }
+	loads := func(vec4s int) int { return ceilDiv(vec4s, threads) }
 	return map[string]int{
 		"THREADS_X": t.ThreadsX, "THREADS_Y": t.ThreadsY, "ROWS": t.Rows, "KEYS": t.Keys, "COLUMNS": t.Columns,
 		"COLUMN_BLOCKS": t.ColumnBlocks, "CHUNK": t.Chunk, "VALUE_CHUNK": t.ValueChunk, "SHARED_VEC4S": t.sharedVec4s(),
@@ -61,8 +61,8 @@ var tiledShapes = []struct{ width, threadsX, threadsY, rows, columns int }{
 // more columns than the widest shape has are shared by several work groups.
 func tiledTile(dim4, value4 int) Tile {
 	widest := tiledShapes[len(tiledShapes)-1].width
-	t := Tile{Keys: 4, ColumnBlocks: (value4 + widest - 1) / widest}
-	perBlock := (value4 + t.ColumnBlocks - 1) / t.ColumnBlocks
+	t := Tile{Keys: 4, ColumnBlocks: ceilDiv(value4, widest)}
+	perBlock := ceilDiv(value4, t.ColumnBlocks)
 	for _, s := range tiledShapes {
 		if perBlock <= s.width {
 			t.ThreadsX, t.ThreadsY, t.Rows, t.Columns = s.threadsX, s.threadsY, s.rows, s.columns
@@ -92,12 +92,12 @@ func (t Tile) tiledChunk(dim4 int) int {
 		if (Tile{ThreadsX: t.ThreadsX, ThreadsY: t.ThreadsY, Rows: t.Rows, Keys: t.Keys, Chunk: chunk}).tiledSharedBytes() > sharedBytes {
 			continue
 		}
-		loads := (max(t.ThreadsY*t.Rows, t.ThreadsX*t.Keys)*chunk + t.threads() - 1) / t.threads()
+		loads := ceilDiv(max(t.ThreadsY*t.Rows, t.ThreadsX*t.Keys)*chunk, t.threads())
 		uneven := t.threads()%chunk != 0
 		if loads > 8 || full && (loads > 4 || uneven) {
 			continue
 		}
-		chunks := (dim4 + chunk - 1) / chunk
+		chunks := ceilDiv(dim4, chunk)
 		c := chunks + 2*(chunks*chunk-dim4)
 		if uneven {
 			c++

@@ -88,19 +88,13 @@ func rowsTilings(v Variant, rows int) []Tile {
 // many threads share a key, and the keys of a partial result.
 func decodeTilings(v Variant, rows int) []Tile {
 	var list []Tile
-	_, valuePart := v.parts()
 	for _, threads := range []int{64, 128, 256} {
 		for _, loads := range []int{2, 4, 8} {
 			for _, lanes := range []int{4, 8, 16} {
 				for _, split := range []int{128, 256, 512, 1024} {
 					t := decodeTile(rows, v)
-					t.ThreadsX, t.Lanes, t.Keys, t.Split = threads, lanes, loads*threads/lanes, split
-					t.ColumnLanes = max(threads/t.Keys, 1)
-					for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < threads {
-						t.ColumnLanes *= 2
-					}
-					t.Columns = ceilDiv(v.Value4/valuePart, t.ColumnLanes)
-					list = append(list, t)
+					t.ThreadsX, t.Lanes, t.Split = threads, lanes, split
+					list = append(list, t.withKeys(v, loads*threads/lanes))
 				}
 			}
 		}
@@ -155,5 +149,3 @@ func (v Variant) decodeRuns() bool {
 	step := v.valueLoads() * t.ThreadsX / t.ColumnLanes
 	return step > 0 && t.Keys%step == 0 && t.Keys%t.rowKeys() == 0 && t.Keys/t.rowKeys()*t.Rows <= t.ThreadsX
 }
-
-func ceilDiv(n, by int) int { return (n + by - 1) / by }

@@ -131,17 +131,24 @@ func decodeTile(rows int, v Variant) Tile {
 
 // decodeShape returns the tile of v.Tile.Rows rows and so many keys a thread.
 func decodeShape(v Variant, loads int) Tile {
-	keyPart, valuePart := v.parts()
+	keyPart, _ := v.parts()
 	t := Tile{ThreadsX: 128, ThreadsY: 1, Rows: v.Tile.Rows, Lanes: 8, Split: 256}
 	for t.Lanes > 2 && t.Lanes/2 >= v.Dim4/keyPart {
 		t.Lanes /= 2
 	}
-	t.Keys = min(loads*t.ThreadsX/t.Lanes, 128) // more would take each thread many scores
-	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1)   // each key group has a key
+	return t.withKeys(v, min(loads*t.ThreadsX/t.Lanes, 128)) // more would take each thread many scores
+}
+
+// withKeys returns the tile of the decode kernel with so many keys, and with columns that
+// suit them and its threads.
+func (t Tile) withKeys(v Variant, keys int) Tile {
+	_, valuePart := v.parts()
+	t.Keys = keys
+	t.ColumnLanes = max(t.ThreadsX/t.Keys, 1) // each key group has a key
 	for t.ColumnLanes < v.Value4/valuePart && t.ColumnLanes < t.ThreadsX {
 		t.ColumnLanes *= 2
 	}
-	t.Columns = (v.Value4/valuePart + t.ColumnLanes - 1) / t.ColumnLanes
+	t.Columns = ceilDiv(v.Value4/valuePart, t.ColumnLanes)
 	return t
 }
 

@@ -75,7 +75,7 @@ func (v Variant) splits(keys int) int {
 	if !v.Partial {
 		return 1
 	}
-	return (keys + v.Tile.Split - 1) / v.Tile.Split
+	return ceilDiv(keys, v.Tile.Split)
 }
 
 // String is the variant's name in logs, labels, caches and records, such as
@@ -187,4 +187,6 @@ func (v Variant) Source() (string, error) {
 // log2 units; score.glsl decides the same by the same flags.
 func (v Variant) natural() bool { return v.Bias || v.Softcap }
 
-func vec4s(n int) int { return (n + 3) / 4 }
+func vec4s(n int) int { return ceilDiv(n, 4) }
+
+func ceilDiv(n, by int) int { return (n + by - 1) / by }

@@ -13,7 +13,7 @@ import (
 // A driver that compiles several shaders at a time is given all at once; calls of
 // others run in between. What it made stays: a problem whose kernel is refused makes
 // part of the error, which is an attention.ErrUnsupported then, and does not keep the
-// rest from being ready. Lengths do not matter, but for the number of query rows.
+// rest from being ready. The key length of a problem is the greatest that calls will have.
 //
 // A kernel for values of V that are NaN or infinite is compiled when they first
 // appear, on software rasterisers only.

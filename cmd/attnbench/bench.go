@@ -54,11 +54,8 @@ func (p *program) bench(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if c.IsSet("time") && c.Duration("time") <= 0 {
-		return fmt.Errorf("bench: -time is %v, want more than 0", c.Duration("time"))
-	}
-	if c.IsSet("threads") && c.Int("threads") < 1 {
-		return fmt.Errorf("bench: -threads is %d, want 1 or more", c.Int("threads"))
+	if err := checkEffort(c); err != nil {
+		return err
 	}
 	out, err := openOutput(c.String("json"))
 	if err != nil {
@@ -84,6 +81,17 @@ func chosenSpecs(c *cli.Command) (specs []bench.Spec, err error) {
 		specs = append(specs, s)
 	}
 	return specs, nil
+}
+
+// checkEffort checks the flags -time and -threads, as far as they are given.
+func checkEffort(c *cli.Command) error {
+	if c.IsSet("time") && c.Duration("time") <= 0 {
+		return fmt.Errorf("%s: -time is %v, want more than 0", c.Name, c.Duration("time"))
+	}
+	if c.IsSet("threads") && c.Int("threads") < 1 {
+		return fmt.Errorf("%s: -threads is %d, want 1 or more", c.Name, c.Int("threads"))
+	}
+	return nil
 }
 
 // time opens the backends and times the specs on them.

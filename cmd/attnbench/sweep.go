@@ -114,11 +114,8 @@ func (p *program) sweep(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.IsSet("time") && c.Duration("time") <= 0 {
-		return fmt.Errorf("sweep: -time is %v, want more than 0", c.Duration("time"))
-	}
-	if c.IsSet("threads") && c.Int("threads") < 1 {
-		return fmt.Errorf("sweep: -threads is %d, want 1 or more", c.Int("threads"))
+	if err := checkEffort(c); err != nil {
+		return err
 	}
 	if name := c.String("backend"); name == "all" || strings.Contains(name, ",") {
 		return fmt.Errorf("sweep: -backend is %q, want one of gpu, cpu, reference, auto", name)

@@ -39,8 +39,8 @@ func (p *program) tune(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.IsSet("time") && c.Duration("time") <= 0 {
-		return fmt.Errorf("tune: -time is %v, want more than 0", c.Duration("time"))
+	if err := checkEffort(c); err != nil {
+		return err
 	}
 	out, err := openOutput(c.String("json"))
 	if err != nil {
