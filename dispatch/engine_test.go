@@ -90,7 +90,7 @@ func TestElapsedAndCounters(t *testing.T) {
 	f := newFake("f", 1)
 	now := newClock()
 	f.run = func(context.Context, *attention.Call) error {
-		now.advance(3 * time.Second)
+		now.Advance(3 * time.Second)
 		return nil
 	}
 	e := open(t, []*fake{f}, WithClock(now.Now))

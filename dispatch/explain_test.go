@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	require.Len(t, back.Candidates, 5)
 
 	runs := ill.runs.Load()
-	now.advance(restMin)
+	now.Advance(restMin)
 	require.Equal(t, "ill", e.Explain(p).Chosen)
 	require.Equal(t, "ill", e.Explain(p).Chosen, "explaining does not use up the probe")
 	require.Equal(t, runs, ill.runs.Load())

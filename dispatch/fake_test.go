@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/glattn/attention"
+	"github.com/glattn/attention/internal/testclock"
 )
 
 // fake is a backend whose answers a test sets. It writes mark to every element
@@ -113,25 +114,7 @@ func (f *fixed) Observe(class string, _ Work, _ time.Duration) {
 	f.observed = append(f.observed, class)
 }
 
-// clock is a clock that a test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Unix(1000, 0)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func newClock() *testclock.Clock { return testclock.New(time.Unix(1000, 0)) }
 
 // log is a hook that keeps the events.
 type log struct {

@@ -32,14 +32,14 @@ func TestHealthBackOff(t *testing.T) {
 				require.Equal(t, tries, gpu.runs.Load(), "tried again after the rest")
 				require.Zero(t, gpu.openPlans.Load(), "plans of a failed device are given up")
 
-				now.advance(min(rest, restMax) - time.Nanosecond)
+				now.Advance(min(rest, restMax) - time.Nanosecond)
 				_, report, err = attend(t.Context(), e, 3, 5)
 				require.NoError(t, err)
 				require.Equal(t, tries, gpu.runs.Load(), "not tried while resting")
 				require.True(t, report.FellBack)
 				require.Equal(t, Unhealthy, report.Refusals[0].Reason)
 				require.ErrorIs(t, report.Refusals[0].Err, cause)
-				now.advance(time.Nanosecond)
+				now.Advance(time.Nanosecond)
 			}
 
 			gpu.run = nil
@@ -52,7 +52,7 @@ func TestHealthBackOff(t *testing.T) {
 			_, _, err = attend(t.Context(), e, 3, 5)
 			require.NoError(t, err)
 			gpu.run = nil
-			now.advance(restMin)
+			now.Advance(restMin)
 			_, report, err = attend(t.Context(), e, 3, 5)
 			require.NoError(t, err)
 			require.Equal(t, "gpu", report.Backend, "a recovery resets the back-off")
@@ -169,7 +169,7 @@ func TestLackOfMemoryRestsLargeCallsOnly(t *testing.T) {
 	require.Equal(t, tries+2, gpu.runs.Load())
 
 	room = 1000
-	now.advance(2 * restMin)
+	now.Advance(2 * restMin)
 	require.Equal(t, "gpu", backend(300), "the rest is over")
 	require.Contains(t, events.kinds("gpu"), EventRecovered)
 	require.Equal(t, "gpu", backend(200))

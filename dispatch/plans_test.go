@@ -220,7 +220,7 @@ func TestManyGoroutines(t *testing.T) {
 	for worker := range 32 {
 		wg.Go(func() {
 			for step := range 50 {
-				now.advance(100 * time.Millisecond)
+				now.Advance(100 * time.Millisecond)
 				o, report, err := attend(t.Context(), e, 1+worker%3, 1+(worker*53+step*97)%600)
 				want := map[string]float64{"first": 1, "second": 2}[report.Backend]
 				if err == nil && (want == 0 || o.At(0, 1, worker%3, 3) != want) {

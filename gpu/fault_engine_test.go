@@ -16,25 +16,8 @@ import (
 	"github.com/glattn/attention/dispatch"
 	"github.com/glattn/attention/gpu"
 	"github.com/glattn/attention/internal/gl"
+	"github.com/glattn/attention/internal/testclock"
 )
-
-// clock is moved by a test.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // preferred hides that a backend is a software rasteriser, so that an engine takes
 // it first.
@@ -52,9 +35,9 @@ func (gpuFirst) Estimate(class string, _ dispatch.Work) time.Duration {
 }
 
 // faultyEngine is an engine of a GPU whose driver fails and a CPU.
-func faultyEngine(t *testing.T, edit func(gpu.Variant, string) string) (*dispatch.Engine, *gpu.Backend, *gl.Faults, *clock) {
+func faultyEngine(t *testing.T, edit func(gpu.Variant, string) string) (*dispatch.Engine, *gpu.Backend, *gl.Faults, *testclock.Clock) {
 	t.Helper()
-	faults, now := gl.NewFaults(), &clock{now: time.Unix(1e9, 0)}
+	faults, now := gl.NewFaults(), testclock.New(time.Unix(1e9, 0))
 	b, err := gpu.Open(context.Background(), gpu.MistakenOptions(gpu.FaultyOptions(t, faults, now.Now), edit))
 	gpu.NoDevice(t, err)
 	e, err := dispatch.Open(t.Context(), dispatch.WithBackends(preferred{b}, cpu.New(cpu.Options{Threads: 1})),
@@ -104,7 +87,7 @@ func TestEveryFaultEndsOnTheCPU(t *testing.T) {
 					require.Equal(t, "cpu", attend(t, e, c).Backend, "resting: %s", name)
 				}
 			}
-			now.advance(time.Hour)
+			now.Advance(time.Hour)
 			require.Equal(t, "gpu", attend(t, e, c).Backend, name)
 			require.NoError(t, b.Health().Lost)
 			cells++
@@ -126,7 +109,7 @@ func TestDeviceComesBackByItself(t *testing.T) {
 		require.Equal(t, "cpu", attend(t, e, c).Backend)
 		require.ErrorIs(t, b.Health().Lost, attention.ErrDeviceLost)
 		require.Equal(t, "cpu", attend(t, e, c).Backend, "rests")
-		now.advance(time.Minute)
+		now.Advance(time.Minute)
 	}
 	faults.Plant(gl.FaultNone, 0)
 	require.Equal(t, "gpu", attend(t, e, c).Backend)
@@ -162,7 +145,7 @@ func TestEnginesDoNotDisturbEachOther(t *testing.T) {
 			}
 		})
 		work(unlucky, rounds, func(n int, _ dispatch.Report) {
-			now.advance(time.Hour)
+			now.Advance(time.Hour)
 			faults.Plant(gl.FaultGuiltyReset, 17*n)
 		})
 	}
@@ -182,7 +165,7 @@ func TestEnginesDoNotDisturbEachOther(t *testing.T) {
 	faults.Plant(gl.FaultNone, 0)
 	c := gpu.MatrixCall(t)
 	require.Equal(t, "gpu", attend(t, calm, c).Backend)
-	now.advance(time.Hour)
+	now.Advance(time.Hour)
 	require.Equal(t, "gpu", attend(t, unlucky, c).Backend)
 }
 
@@ -205,7 +188,7 @@ func TestMistakenKernelIsQuarantined(t *testing.T) {
 		var failed *gpu.SelfTestError
 		require.ErrorAs(t, report.Refusals[0].Err, &failed)
 		require.True(t, failed.Variant.BoolMask)
-		now.advance(time.Hour)
+		now.Advance(time.Hour)
 	}
 	require.Len(t, b.Health().Refused, 1)
 	x := e.Explain(c.Problem)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/gl"
+	"github.com/glattn/attention/internal/testclock"
 )
 
 // The fault matrix makes each OpenGL call of each phase of a backend's life fail in
@@ -48,10 +49,10 @@ func matrixCall(t testing.TB) *attention.Call {
 }
 
 // matrixOptions are those of a backend that compiles fast.
-func matrixOptions(t testing.TB, faults *gl.Faults, clock *testClock) Options {
+func matrixOptions(t testing.TB, faults *gl.Faults, clock *testclock.Clock) Options {
 	opt := Options{Device: -1, CacheDir: t.TempDir(), Kernel: KernelRows, Tile: smallTile, faults: faults}
 	if clock != nil {
-		opt.clock = clock.now
+		opt.clock = clock.Now
 	}
 	return opt
 }
@@ -73,14 +74,14 @@ type matrix struct {
 	t      *testing.T
 	b      *Backend
 	faults *gl.Faults
-	clock  *testClock
+	clock  *testclock.Clock
 	call   *attention.Call
 	cold   bool // nothing compiled is found on disk either
 	cells  int
 }
 
 func newMatrix(t *testing.T, cold bool) *matrix {
-	m := &matrix{t: t, faults: gl.NewFaults(), clock: newTestClock(), call: matrixCall(t), cold: cold}
+	m := &matrix{t: t, faults: gl.NewFaults(), clock: testclock.New(time.Now()), call: matrixCall(t), cold: cold}
 	b, err := Open(context.Background(), matrixOptions(t, m.faults, m.clock))
 	noDevice(t, err)
 	m.b = b
@@ -144,7 +145,7 @@ func (m *matrix) cell(kind gl.Fault, at int, work func() error) {
 	} else {
 		require.NoError(t, after.Lost, name)
 	}
-	m.clock.advance(lossMemory + time.Second)
+	m.clock.Advance(lossMemory + time.Second)
 	requireClean(t, m.b)
 	m.forget()
 	require.Equal(t, map[string]int{"Buffers": 1}, m.faults.Live(), "the parameters' alone: %s", name)
@@ -205,7 +206,7 @@ func TestFaultMatrixNextCall(t *testing.T) {
 
 // TestFaultMatrixOpenAndClose fails the calls of Open, and those of Close.
 func TestFaultMatrixOpenAndClose(t *testing.T) {
-	faults, clock := gl.NewFaults(), newTestClock()
+	faults, clock := gl.NewFaults(), testclock.New(time.Now())
 	opt := matrixOptions(t, faults, clock)
 	ctx := context.Background()
 	cells := 0

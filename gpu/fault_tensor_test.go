@@ -11,6 +11,7 @@ import (
 
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/gl"
+	"github.com/glattn/attention/internal/testclock"
 )
 
 // onTensors computes the matrix call with K and V in device memory that is made,
@@ -78,7 +79,7 @@ func TestFaultMatrixTensors(t *testing.T) {
 
 // TestTensorsAreLostWithTheirDevice, and say so, while everything else goes on.
 func TestTensorsAreLostWithTheirDevice(t *testing.T) {
-	faults, clock := gl.NewFaults(), newTestClock()
+	faults, clock := gl.NewFaults(), testclock.New(time.Now())
 	b := ownBackend(t, matrixOptions(t, faults, clock))
 	ctx, c := context.Background(), matrixCall(t)
 	shape := c.In.K.Shape()
@@ -113,7 +114,7 @@ func TestTensorsAreLostWithTheirDevice(t *testing.T) {
 // TestLossesBesideCalls loses the device again and again while goroutines compute,
 // look at mapped results and copy tensors: each gets right numbers or a typed error.
 func TestLossesBesideCalls(t *testing.T) {
-	faults, clock := gl.NewFaults(), newTestClock()
+	faults, clock := gl.NewFaults(), testclock.New(time.Now())
 	b := ownBackend(t, matrixOptions(t, faults, clock))
 	ctx := context.Background()
 	rounds := 150
@@ -143,7 +144,7 @@ func TestLossesBesideCalls(t *testing.T) {
 	loser.Go(func() {
 		for n := 0; ; n++ {
 			faults.Plant([]gl.Fault{gl.FaultGuiltyReset, gl.FaultSilentReset}[n%2], 30+n*37%150)
-			clock.advance(lossMemory + time.Second)
+			clock.Advance(lossMemory + time.Second)
 			select {
 			case <-stop:
 				return
@@ -158,7 +159,7 @@ func TestLossesBesideCalls(t *testing.T) {
 	require.NoError(t, errors.Join(wrong...))
 	require.Positive(t, b.Health().Losses)
 	t.Logf("right: %v of %d, %v", right, rounds, b.Health())
-	clock.advance(lossMemory + time.Second)
+	clock.Advance(lossMemory + time.Second)
 	c := matrixCall(t)
 	require.NoError(t, runOn(ctx, b, c))
 	requireRight(t, c)

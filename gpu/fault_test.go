@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/glattn/attention"
 	"github.com/glattn/attention/internal/egl"
 	"github.com/glattn/attention/internal/gl"
+	"github.com/glattn/attention/internal/testclock"
 )
 
 func TestTranslate(t *testing.T) {
@@ -42,8 +42,8 @@ func TestCompileErrorSpeaks(t *testing.T) {
 // TestPlantedFaults plants each failure of the GL layer in turn: the call fails by
 // the right name, and once the cause is gone the same backend works again.
 func TestPlantedFaults(t *testing.T) {
-	clock := newTestClock()
-	b := ownBackend(t, Options{clock: clock.now})
+	clock := testclock.New(time.Now())
+	b := ownBackend(t, Options{clock: clock.Now})
 	ctx := context.Background()
 	c := newTestCall(t, callSpec{})
 	plan, err := b.Plan(ctx, c.Problem)
@@ -76,7 +76,7 @@ func TestPlantedFaults(t *testing.T) {
 			blank(c)
 			err := plan.Run(ctx, c)
 			struck.Inject(tc.op, nil)
-			clock.advance(lossMemory + time.Second)
+			clock.Advance(lossMemory + time.Second)
 			require.ErrorIs(t, err, tc.err)
 			require.ErrorIs(t, err, tc.fault)
 			require.NotErrorIs(t, err, attention.ErrInvalid, "which would not fall back")
@@ -86,18 +86,6 @@ func TestPlantedFaults(t *testing.T) {
 		})
 	}
 }
-
-// testClock is a clock that a test moves.
-type testClock struct{ nanoseconds atomic.Int64 }
-
-func newTestClock() *testClock {
-	c := &testClock{}
-	c.nanoseconds.Store(time.Now().UnixNano())
-	return c
-}
-
-func (c *testClock) now() time.Time          { return time.Unix(0, c.nanoseconds.Load()) }
-func (c *testClock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
 
 // requireClean fails if OpenGL recorded an error that nobody asked for.
 func requireClean(t testing.TB, b *Backend) {
