@@ -57,9 +57,9 @@ func (p *program) bench(ctx context.Context, c *cli.Command) error {
 	if err := checkEffort(c); err != nil {
 		return err
 	}
-	out, err := openOutput(c.String("json"))
+	out, err := flagOutput(c, "json")
 	if err != nil {
-		return fmt.Errorf("bench: -json: %w", err)
+		return err
 	}
 	defer out.drop()
 	open := bench.OpenOptions{Threads: c.Int("threads"), Window: window}

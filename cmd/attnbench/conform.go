@@ -55,9 +55,9 @@ func (p *program) conform(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(c.String("json"))
+	out, err := flagOutput(c, "json")
 	if err != nil {
-		return fmt.Errorf("conform: -json: %w", err)
+		return err
 	}
 	defer out.drop()
 	opened, err := bench.OpenBackends(ctx, list, bench.OpenOptions{Window: window})

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/urfave/cli/v3"
 )
 
 // output is a file that appears whole at the end, or not at all. A nil output
@@ -15,6 +17,15 @@ type output struct {
 	path string
 	file *os.File
 	temp bool // file is beside path and takes its place at the end
+}
+
+// flagOutput is openOutput of a flag's path.
+func flagOutput(c *cli.Command, flag string) (*output, error) {
+	o, err := openOutput(c.String(flag))
+	if err != nil {
+		return nil, fmt.Errorf("%s: -%s: %w", c.Name, flag, err)
+	}
+	return o, nil
 }
 
 // openOutput prepares to write path, so that a folder that cannot be written to is

@@ -83,12 +83,12 @@ func openSweepOutputs(c *cli.Command) (o sweepOutputs, err error) {
 			return o, fmt.Errorf("sweep: -plot: %w", err)
 		}
 	}
-	if o.json, err = openOutput(c.String("json")); err != nil {
-		return o, fmt.Errorf("sweep: -json: %w", err)
+	if o.json, err = flagOutput(c, "json"); err != nil {
+		return o, err
 	}
-	if o.plot, err = openOutput(c.String("plot")); err != nil {
+	if o.plot, err = flagOutput(c, "plot"); err != nil {
 		o.json.drop()
-		return o, fmt.Errorf("sweep: -plot: %w", err)
+		return o, err
 	}
 	return o, nil
 }

@@ -42,9 +42,9 @@ func (p *program) tune(ctx context.Context, c *cli.Command) (err error) {
 	if err := checkEffort(c); err != nil {
 		return err
 	}
-	out, err := openOutput(c.String("json"))
+	out, err := flagOutput(c, "json")
 	if err != nil {
-		return fmt.Errorf("tune: -json: %w", err)
+		return err
 	}
 	defer out.drop()
 	opened, err := bench.OpenBackends(ctx, "gpu", bench.OpenOptions{Window: window})
